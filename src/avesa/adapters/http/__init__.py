@@ -1,0 +1,1 @@
+"""The wire through urllib3 (docs/decisions: HTTP client)."""

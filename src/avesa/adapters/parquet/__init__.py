@@ -1,0 +1,1 @@
+"""Raw parts as Parquet through pyarrow (docs/decisions: raw layout)."""

@@ -1,0 +1,90 @@
+"""No success without a count from the source: comparing what it says it has with what is durable.
+
+The counts decide when they agree. When they differ, ids decide: each missing one is fetched, or explained by its being
+gone when asked for by id. A table under live edits is agreed upon when the count lies between two listings around it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from avesa.application.source import IdRange
+from avesa.domain.errors import IncompleteError
+from avesa.domain.model import Reconciled
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from avesa.application.source import Source
+    from avesa.connectors.settings import Endpoint, Limits
+    from avesa.domain.model import Window
+
+_ROUNDS: Final = 5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """What of the source a read was to bring: an endpoint's window, in the id ranges of the plan's chunks."""
+
+    source: Source
+    endpoint: Endpoint
+    limits: Limits
+    window: Window
+    ranges: Sequence[IdRange]
+
+    def count(self, ids: IdRange | None = None) -> int:
+        """Return the source's own count."""
+        return self.source.count(self.endpoint, self.limits, window=self.window, ids=ids)[0]
+
+    def list(self, ids: IdRange) -> set[int]:
+        """Return the ids that the source lists."""
+        pages = self.source.ids(self.endpoint, self.limits, window=self.window, ids=ids)
+        return {record_id for page in pages for record_id in page}
+
+
+def reconcile(
+    asked: Asked, durable: set[int], *, repair: Callable[[list[int]], set[int]]
+) -> tuple[Reconciled, set[int]]:
+    """Return the agreed counts and the ids agreed upon.
+
+    `durable` are ids read from raw; `repair` makes missing ones durable and returns those that the source still had.
+    Raises IncompleteError when five rounds end without agreement.
+    """
+    present = set(durable)
+    sizes: list[int] = []
+    for _ in range(_ROUNDS):
+        counted = asked.count()
+        is_bracketed = len(sizes) > 1 and min(sizes[-2:]) <= counted <= max(sizes[-2:])
+        if counted == len(present) or is_bracketed:
+            return Reconciled(source=len(present), lake=len(present & durable)), present
+        present = _listed(asked, present)
+        missing = sorted(present - durable)
+        if missing:
+            fetched = repair(missing)
+            durable |= fetched
+            # What is gone when asked for by id was deleted since it was listed.
+            present -= set(missing) - fetched
+        sizes.append(len(present))
+    message = (
+        f"{asked.endpoint.path}: the source counts {asked.count()} records and lists {len(present)}, of which "
+        f"{len(present & durable)} are durable; they did not agree in {_ROUNDS} rounds. Nothing is lost and "
+        "the bookmark stays: run again; "
+        "if it stays so, compare the API member's rights and the server's health"
+    )
+    raise IncompleteError(message)
+
+
+def _listed(asked: Asked, present: set[int]) -> set[int]:
+    """Return the ids as the source lists them now; ranges whose counts agree are not listed again."""
+    if len(asked.ranges) <= 1:
+        return asked.list(asked.ranges[0] if asked.ranges else IdRange())
+    found: set[int] = set()
+    for ids in asked.ranges:
+        inside = {record_id for record_id in present if _contains(ids, record_id)}
+        found |= inside if asked.count(ids) == len(inside) else asked.list(ids)
+    return found
+
+
+def _contains(ids: IdRange, record_id: int) -> bool:
+    return (ids.after is None or record_id > ids.after) and (ids.upto is None or record_id <= ids.upto)

@@ -1,0 +1,59 @@
+"""What every step is given: the ports, and the bounds that a user may set. Built once, in bootstrap."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from avesa.domain.names import Environment
+    from avesa.ports.lake import Lake, SecretStore
+    from avesa.ports.source import RequestBudget, Transport
+    from avesa.ports.state import ChunkLedger, JobLedger, TableStates, TenantRegistry
+    from avesa.ports.tables import CanonicalStore, RawStore
+    from avesa.ports.time import Clock
+    from avesa.ports.work import EventSink, Executor, Liveness
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bounds:
+    """How much happens at once, and how long things may take."""
+
+    tenants: int = 4
+    tables: int = 4
+    chunks: int = 8
+    lease_ttl_seconds: float = 60.0
+    chunk_budget_seconds: float = 600.0
+    """A chunk step returns after the page during which this ends, to be called again."""
+    fold_rows: int = 16_384
+    """Raw rows that one fold group may hold in memory."""
+    fold_buckets: int = 64
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepContext:
+    """Everything outside the core that a step may use."""
+
+    environment: Environment
+    registry: TenantRegistry
+    tables: TableStates
+    jobs: JobLedger
+    chunks: ChunkLedger
+    lake: Lake
+    secrets: SecretStore
+    raw: RawStore
+    canonical: CanonicalStore
+    transport: Transport
+    budget: Callable[[str, str, int], RequestBudget]
+    """(site, company, most requests at once) to the budget that all its workers share."""
+    clock: Clock
+    executor: Executor
+    liveness: Liveness
+    events: EventSink
+    random: Callable[[], float]
+    """A number in [0, 1), for jitter and ids."""
+    is_stopping: Callable[[], bool]
+    """True once the operator asked the run to end after the pages in flight."""
+    bounds: Bounds

@@ -1,0 +1,165 @@
+"""What steps take and give, and how it becomes JSON and back.
+
+State that travels between steps holds references and counts only: never a secret, never records.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields, replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, TypeVar, cast
+
+import msgspec
+
+from avesa.domain.errors import UsageError
+from avesa.domain.model import Lease, ReadMode, Reconciled, Status, TablePlan, TableResult, TenantResult
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+T = TypeVar("T")
+Json = dict[str, object]
+
+
+def to_json(value: object) -> Json:
+    """Return a dataclass as JSON values; times as ISO text."""
+    return cast("Json", msgspec.to_builtins(value, str_keys=True))
+
+
+def from_json(kind: type[T], value: object) -> T:
+    """Return the dataclass that JSON values stand for; raise UsageError that names the field."""
+    try:
+        return msgspec.convert(value, kind, strict=True)
+    except msgspec.ValidationError as error:
+        raise UsageError(f"the step's input does not fit {kind.__name__}: {error}") from None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunRequest:
+    """What a run is asked for: the execution input of contracts.md and the command's own switches."""
+
+    tenant_id: str | None = None
+    table_name: str | None = None
+    full_sync: bool = False
+    detect_deletes: bool = False
+    since: datetime | None = None
+    until: datetime | None = None
+    allow_mass_delete: bool = False
+    rebuild: bool = False
+    wait_seconds: float = 0.0
+    job_id: str | None = None
+
+    @property
+    def mode(self) -> ReadMode | None:
+        """The read that was asked for; None leaves it to the table's bookmark."""
+        if self.since is not None or self.until is not None:
+            return ReadMode.BACKFILL
+        return ReadMode.FULL if self.full_sync else None
+
+
+def parse_request(value: Mapping[str, object]) -> RunRequest:
+    """Return the checked request; raise UsageError that lists the known keys when there is an unknown one."""
+    known = [field.name for field in fields(RunRequest)]
+    unknown = sorted(set(value) - set(known))
+    if unknown:
+        raise UsageError(
+            f"unknown key {', '.join(map(repr, unknown))} in the run's input; known keys: {', '.join(known)}"
+        )
+    request = from_json(RunRequest, {key: item for key, item in value.items() if item is not None})
+    return _checked(request)
+
+
+def _checked(request: RunRequest) -> RunRequest:
+    since, until = _utc(request.since), _utc(request.until)
+    if since is not None and until is not None and since >= until:
+        raise UsageError(f"since ({since.isoformat()}) must be before until ({until.isoformat()})")
+    if request.mode is ReadMode.BACKFILL and (request.full_sync or request.detect_deletes):
+        raise UsageError(
+            "since/until ask for a range of time; full_sync and detect_deletes ask for whole tables: choose one"
+        )
+    if request.rebuild and (request.mode is not None or request.detect_deletes):
+        raise UsageError("rebuild reads nothing from the source; leave out full_sync, detect_deletes, since and until")
+    return replace(request, since=since, until=until)
+
+
+def _utc(at: datetime | None) -> datetime | None:
+    if at is None:
+        return None
+    return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TenantTask:
+    """One tenant's share of a run."""
+
+    job_id: str
+    tenant_id: str
+    service: str
+    request: RunRequest
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TableTask:
+    """One table's share of a run."""
+
+    job_id: str
+    tenant_id: str
+    service: str
+    table_name: str
+    request: RunRequest
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TableWork:
+    """A table that is leased and planned: what every later step of it needs."""
+
+    task: TableTask
+    lease: Lease
+    plan: TablePlan | None = None
+    """None: nothing is read (a rebuild)."""
+    chunk_ids: tuple[str, ...] = ()
+    concurrency: int = 1
+    reconciled: Reconciled | None = None
+    """None until the source's counts and the durable rows were compared."""
+    records_extracted: int = 0
+    quarantined: int = 0
+    sweep_error: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChunkTask:
+    """One call of the chunk step."""
+
+    work: TableWork
+    chunk_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChunkProgress:
+    """What one call of the chunk step came to; called again until it is done."""
+
+    chunk_id: str
+    is_done: bool
+    records: int
+    pages: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TableEnd:
+    """How a table's work ended, for the step that lets go of it."""
+
+    work: TableWork
+    result: TableResult
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunEnd:
+    """What all tenants of a run came to."""
+
+    job_id: str
+    tenants: tuple[TenantResult, ...]
+
+
+def failed_table(task: TableTask, canonical_table: str, error: str, *, status: Status = Status.FAILED) -> TableResult:
+    """Return the result of a table that came to nothing."""
+    return TableResult(table_name=task.table_name, canonical_table=canonical_table, status=status, error=error)

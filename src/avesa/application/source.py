@@ -1,0 +1,301 @@
+"""One company's ConnectWise: asking until an answer can be believed, or an error says what to do next.
+
+Retries, the shared budget and the codebase live here; what an answer means is decided by avesa.connectors.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
+from typing import TYPE_CHECKING, Final, TypeVar
+
+from avesa.connectors import connectwise
+from avesa.connectors.pages import Page, split_page
+from avesa.domain.errors import SourceError, TablePermanentError, TransientSourceError
+from avesa.ports.source import HttpRequest, HttpResponse
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    from avesa.connectors.connectwise import Credentials
+    from avesa.connectors.settings import Endpoint, Limits
+    from avesa.domain.model import Window
+    from avesa.ports.source import RequestBudget, Transport
+    from avesa.ports.time import Clock
+    from avesa.ports.work import EventSink
+
+T = TypeVar("T")
+
+_NOT_FOUND: Final = 404
+_BACKOFF_BASE_SECONDS: Final = 0.5
+_BACKOFF_CAP_SECONDS: Final = 30.0
+_THROTTLE_PATIENCE: Final = 4
+"""A throttled request may be tried this many times as often as a failing one: the site is well, only busy."""
+_IDS_PER_REQUEST: Final = 150
+"""Ids of up to ten digits that fit an address of 2,000 characters, the guide's advice."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IdRange:
+    """Ids in (after, upto]; None is open."""
+
+    after: int | None = None
+    upto: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """An answer's page, whether another follows, and the source's clock when it was asked."""
+
+    page: Page
+    has_more: bool
+    source_now: datetime
+
+
+class Source:
+    """Reads one company's endpoints. Safe to share between threads."""
+
+    def __init__(
+        self,
+        credentials: Credentials,
+        *,
+        api_version: str,
+        transport: Transport,
+        budget: RequestBudget,
+        clock: Clock,
+        random: Callable[[], float],
+        events: EventSink,
+    ) -> None:
+        self._credentials = credentials
+        self._headers = credentials.headers(api_version)
+        self._transport = transport
+        self._budget = budget
+        self._clock = clock
+        self._random = random
+        self._events = events
+        self._codebase: str | None = None
+        self._codebase_lock = threading.Lock()
+
+    def count(
+        self, endpoint: Endpoint, limits: Limits, *, window: Window, ids: IdRange | None = None
+    ) -> tuple[int, datetime]:
+        """Return the source's own count of a window and id range, and the source's clock when it was asked."""
+        span = ids or IdRange()
+        text = _conditions(endpoint, window, span.after, span.upto)
+        return self._ask(f"{endpoint.path}/count", _query(conditions=text), limits, read=self._read_count)
+
+    def page(self, endpoint: Endpoint, limits: Limits, *, window: Window, ids: IdRange) -> Answer:
+        """Return the first page of ids after `ids.after`, ascending by id."""
+        return self._page(endpoint, limits, window=window, ids=ids, fields="", drop=endpoint.drop_fields)
+
+    def ids(self, endpoint: Endpoint, limits: Limits, *, window: Window, ids: IdRange) -> Iterator[list[int]]:
+        """Yield the ids of a window and id range, page after page; reads nothing else."""
+        after = ids.after
+        while True:
+            answer = self._page(
+                endpoint, limits, window=window, ids=IdRange(after=after, upto=ids.upto), fields="id", drop=()
+            )
+            found = [record.id for record in answer.page.records]
+            if found:
+                yield found
+                after = found[-1]
+            if not answer.has_more:
+                return
+
+    def records(self, endpoint: Endpoint, limits: Limits, wanted: Sequence[int], *, fields: str = "") -> Iterator[Page]:
+        """Yield pages of those of the `wanted` records that the source still has."""
+        for start in range(0, len(wanted), _IDS_PER_REQUEST):
+            batch = wanted[start : start + _IDS_PER_REQUEST]
+            query = _query(
+                conditions=connectwise.conditions(ids=batch),
+                pageSize=str(limits.page_size),
+                orderBy="id asc",
+                fields=fields,
+            )
+            yield self._ask(
+                endpoint.path,
+                query,
+                limits,
+                read=lambda response: split_page(response.body, drop_fields=endpoint.drop_fields),
+            )
+
+    def id_at(self, endpoint: Endpoint, limits: Limits, *, window: Window, position: int) -> int | None:
+        """Return the id of the `position`-th record (from 1) in order of id; None past the end."""
+        query = _query(
+            conditions=_conditions(endpoint, window, None, None),
+            orderBy="id asc",
+            fields="id",
+            page=str(position),
+            pageSize="1",
+        )
+        page = self._ask(endpoint.path, query, limits, read=lambda response: split_page(response.body))
+        return page.records[0].id if page.records else None
+
+    def _page(
+        self, endpoint: Endpoint, limits: Limits, *, window: Window, ids: IdRange, fields: str, drop: tuple[str, ...]
+    ) -> Answer:
+        forward = endpoint.paging == "forward-only"
+        after = None if forward else ids.after
+        query = _query(
+            conditions=_conditions(endpoint, window, after, ids.upto), fields=fields, pageSize=str(limits.page_size)
+        )
+        if forward and ids.after is not None:
+            query["pageId"] = str(ids.after)
+        if not forward:
+            query["orderBy"] = "id asc"
+        headers = {"pagination-type": "forward-only"} if forward else {}
+
+        def read(response: HttpResponse) -> Answer:
+            page = split_page(response.body, drop_fields=drop)
+            _check_order(page, ids, endpoint.path)
+            promised = connectwise.has_next(response.headers)
+            is_empty = not page.records and not page.rejected
+            # A server that sends no Link header is asked until a page is empty.
+            return Answer(
+                page, not is_empty if promised is None else promised and not is_empty, self._source_now(response)
+            )
+
+        return self._ask(endpoint.path, query, limits, read=read, headers=headers)
+
+    def _read_count(self, response: HttpResponse) -> tuple[int, datetime]:
+        try:
+            count = json.loads(response.body)["count"]
+        except (ValueError, KeyError, TypeError):
+            count = None
+        if not isinstance(count, int) or isinstance(count, bool) or count < 0:
+            message = "the answer holds no count"
+            raise TransientSourceError(message)
+        return count, self._source_now(response)
+
+    def _source_now(self, response: HttpResponse) -> datetime:
+        """Return the source's clock when the request was sent: its Date less the time that the answer took."""
+        try:
+            at = parsedate_to_datetime(response.headers.get("date", ""))
+        except ValueError:
+            self._events.emit("source_clock_missing")
+            at = self._clock.now()
+        if at.tzinfo is None:
+            at = at.replace(tzinfo=UTC)
+        return at - timedelta(seconds=response.elapsed_seconds)
+
+    def _ask(
+        self,
+        path: str,
+        query: Mapping[str, str],
+        limits: Limits,
+        *,
+        read: Callable[[HttpResponse], T],
+        headers: Mapping[str, str] | None = None,
+    ) -> T:
+        """Return what `read` makes of the first believable answer; raise the last error when the tries are used up."""
+        tries = throttles = 0
+        while True:
+            try:
+                return self._once(path, query, limits, read=read, headers=headers or {})
+            except TransientSourceError as error:
+                tries, throttles = tries + (not error.is_throttled), throttles + error.is_throttled
+                if tries >= limits.max_attempts or throttles >= limits.max_attempts * _THROTTLE_PATIENCE:
+                    message = (
+                        f"{_named(error, path)}; gave up after {tries + throttles} tries. Run again: it goes on "
+                        "where it stopped"
+                    )
+                    raise TransientSourceError(message) from None
+                self._wait(error, path, tries + throttles)
+
+    def _wait(self, error: TransientSourceError, path: str, tries: int) -> None:
+        backoff = min(_BACKOFF_CAP_SECONDS, _BACKOFF_BASE_SECONDS * 2 ** (tries - 1)) * (0.5 + self._random() / 2)
+        seconds = max(error.retry_after_seconds or 0.0, 0.0 if error.retry_after_seconds else backoff)
+        self._events.emit(
+            "request_retried", path=path, tries=tries, wait_seconds=round(seconds, 2), reason=_named(error, path)
+        )
+        if error.is_throttled:
+            self._budget.throttled(seconds)
+            return  # the budget lets nobody of this company send before the time is up
+        self._clock.sleep(seconds)
+
+    def _once(
+        self,
+        path: str,
+        query: Mapping[str, str],
+        limits: Limits,
+        *,
+        read: Callable[[HttpResponse], T],
+        headers: Mapping[str, str],
+    ) -> T:
+        codebase = self._resolved(limits)
+        response = self._send(codebase, path, query, limits, headers)
+        if response.status == _NOT_FOUND and self._moved(codebase, limits):
+            # A cloud codebase changes at every upgrade: ask once more at the new place.
+            response = self._send(self._resolved(limits), path, query, limits, headers)
+        connectwise.check_answer(response.status, response.headers, response.body, path=path, now=self._clock.now())
+        result = read(response)
+        self._budget.succeeded()
+        return result
+
+    def _send(
+        self, codebase: str, path: str, query: Mapping[str, str], limits: Limits, headers: Mapping[str, str]
+    ) -> HttpResponse:
+        url = connectwise.api_url(self._credentials.api_base_url, codebase, path, query)
+        request = HttpRequest(
+            method="GET", url=url, headers={**self._headers, **headers}, timeout_seconds=limits.timeout_seconds
+        )
+        with self._budget.slot():
+            return self._transport.send(request)
+
+    def _resolved(self, limits: Limits) -> str:
+        with self._codebase_lock:
+            if self._codebase is None:
+                self._codebase = self._look_up_codebase(limits)
+            return self._codebase
+
+    def _moved(self, known: str, limits: Limits) -> bool:
+        with self._codebase_lock:
+            if self._codebase == known:
+                self._codebase = self._look_up_codebase(limits)
+            return self._codebase != known
+
+    def _look_up_codebase(self, limits: Limits) -> str:
+        url = connectwise.company_info_url(self._credentials.api_base_url, self._credentials.company_id)
+        request = HttpRequest(method="GET", url=url, timeout_seconds=limits.timeout_seconds)
+        with self._budget.slot():
+            response = self._transport.send(request)
+        try:
+            connectwise.check_answer(
+                response.status, response.headers, response.body, path="login/companyinfo", now=self._clock.now()
+            )
+        except TablePermanentError as error:
+            raise SourceError(f"{error}. Is CONNECTWISE_API_BASE_URL a ConnectWise site?") from None
+        return connectwise.parse_codebase(response.body, self._credentials.company_id)
+
+
+def _named(error: Exception, path: str) -> str:
+    text = str(error)
+    return text if path in text else f"{path}: {text}"
+
+
+def _query(**values: str) -> dict[str, str]:
+    return {name: value for name, value in values.items() if value}
+
+
+def _conditions(endpoint: Endpoint, window: Window, after_id: int | None, upto_id: int | None) -> str:
+    return connectwise.conditions(
+        field_name=endpoint.incremental_field, window=window, after_id=after_id, upto_id=upto_id
+    )
+
+
+def _check_order(page: Page, ids: IdRange, path: str) -> None:
+    """Raise TransientSourceError unless ids ascend within (after, upto]: a repeated or unordered page would hide
+    records.
+    """
+    last = ids.after
+    for record in page.records:
+        if last is not None and record.id <= last:
+            raise TransientSourceError(f"{path}: the page repeats an id or is out of order ({record.id} after {last})")
+        last = record.id
+    if page.records and ids.upto is not None and page.records[-1].id > ids.upto:
+        raise TransientSourceError(
+            f"{path}: the page ignores the condition id <= {ids.upto} (it holds {page.records[-1].id})"
+        )

@@ -1,0 +1,107 @@
+"""The steps around the tables: which tenants and tables a run takes, and what it all came to."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from avesa.application.catalog import load_catalog
+from avesa.application.connection import connect, find_tenant
+from avesa.application.payloads import (
+    RunEnd,
+    TableTask,
+    TenantTask,
+    from_json,
+    parse_request,
+    to_json,
+)
+from avesa.domain.errors import UsageError
+from avesa.domain.model import Job, Status, overall
+from avesa.domain.names import ALL_TENANTS, check_tenant_id
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from avesa.application.catalog import Catalog
+    from avesa.application.context import StepContext
+    from avesa.application.payloads import Json, RunRequest
+
+_ID_ALPHABET = "0123456789abcdefghijklmnopqrstuvwxyz"
+_ID_RANDOM_LENGTH = 6
+
+
+def orchestrate_pipeline(context: StepContext, payload: Mapping[str, object]) -> Json:
+    """Take a run's request; give its job id and the tenants to process. Nothing is stored when the request is wrong."""
+    request = parse_request(payload)
+    catalog = load_catalog(context.lake)
+    if request.table_name is not None:
+        request = replace(request, table_name=catalog.resolve(request.table_name))
+    tasks = _tenant_tasks(context, request, catalog)
+    job = Job(
+        tenant_id=request.tenant_id or ALL_TENANTS,
+        job_id=request.job_id or new_job_id(context),
+        status=Status.PROCESSING,
+        request=to_json(request),
+        started_at=context.clock.now(),
+    )
+    context.jobs.put(job)
+    context.events.emit("job_started", job_id=job.job_id, tenants=len(tasks))
+    return {"job_id": job.job_id, "tenants": [to_json(replace(task, job_id=job.job_id)) for task in tasks]}
+
+
+def _tenant_tasks(context: StepContext, request: RunRequest, catalog: Catalog) -> list[TenantTask]:
+    service = catalog.service
+    if request.tenant_id is not None:
+        tenant = find_tenant(context, check_tenant_id(request.tenant_id), service)
+        if not tenant.is_enabled:
+            message = (
+                f"tenant {tenant.tenant_id!r} is paused; resume it with `avesa setup-service --tenant-id "
+                f"{tenant.tenant_id} --enabled`"
+            )
+            raise UsageError(message)
+        return [TenantTask(job_id="", tenant_id=tenant.tenant_id, service=service, request=request)]
+    tenants = [item for item in context.registry.list() if item.service == service and item.is_enabled]
+    if not tenants:
+        message = "no tenant is registered; register one with `avesa setup-service`, or try `avesa demo`"
+        raise UsageError(message)
+    return [TenantTask(job_id="", tenant_id=item.tenant_id, service=service, request=request) for item in tenants]
+
+
+def new_job_id(context: StepContext) -> str:
+    """Return an id that sorts by time: 20261123T150405Z-k3x9qa."""
+    tail = "".join(_ID_ALPHABET[int(context.random() * len(_ID_ALPHABET))] for _ in range(_ID_RANDOM_LENGTH))
+    return f"{context.clock.now():%Y%m%dT%H%M%SZ}-{tail}"
+
+
+def process_tenant(context: StepContext, payload: Mapping[str, object]) -> Json:
+    """Give the tables of one tenant to process, in order of priority. Raises TenantPermanentError without
+    credentials.
+    """
+    task = from_json(TenantTask, payload)
+    catalog = load_catalog(context.lake)
+    tenant = find_tenant(context, task.tenant_id, task.service)
+    if not task.request.rebuild:
+        connect(context, tenant, catalog)
+    names = (task.request.table_name,) if task.request.table_name is not None else catalog.endpoints.enabled()
+    last = len(catalog.backfill.priorities) + max(catalog.backfill.priorities.values(), default=0)
+    ordered = sorted(names, key=lambda name: catalog.backfill.priorities.get(name, last))
+    tables = [
+        TableTask(
+            job_id=task.job_id, tenant_id=task.tenant_id, service=task.service, table_name=name, request=task.request
+        )
+        for name in ordered
+        if not task.request.rebuild or catalog.mapping(name) is not None
+    ]
+    return {"tables": [to_json(table) for table in tables]}
+
+
+def aggregate_results(context: StepContext, payload: Mapping[str, object]) -> Json:
+    """Close the job's record with what its tenants came to; give the object that `avesa run --output json` prints."""
+    end = from_json(RunEnd, payload)
+    job = context.jobs.get(end.job_id)
+    if job is None:
+        raise UsageError(f"there is no job {end.job_id!r}; list the jobs with `avesa jobs`")
+    status = overall([tenant.status for tenant in end.tenants])
+    context.jobs.put(replace(job, status=status, finished_at=context.clock.now(), tenants=end.tenants))
+    context.events.emit("job_finished", job_id=job.job_id, status=status)
+    return {"job_id": job.job_id, "status": status.value, "tenants": [to_json(tenant) for tenant in end.tenants]}

@@ -1,0 +1,168 @@
+"""The step that makes canonical rows of raw: folds every part that no commit has folded, commits, then moves the
+bookmark.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from avesa.application.catalog import load_catalog
+from avesa.application.folding import fold_groups
+from avesa.application.payloads import TableWork, from_json, to_json
+from avesa.application.steps.chunk import quarantine
+from avesa.connectors.pages import Rejected
+from avesa.domain.errors import CommitConflict, CommitOutcomeUnknown
+from avesa.domain.model import ReadMode, Status, TableResult
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import datetime
+
+    from avesa.application.context import StepContext
+    from avesa.application.payloads import Json
+    from avesa.canonical.mapping import CanonicalMapping
+    from avesa.domain.model import TablePlan
+    from avesa.ports.tables import FoldedGroup
+
+_COMMIT_TRIES = 3
+_FOLD_CHUNK = "fold"
+
+
+@dataclass(frozen=True, slots=True)
+class _Folded:
+    """What a fold came to, over all its groups."""
+
+    versions_opened: int = 0
+    versions_closed: int = 0
+    versions_corrected: int = 0
+    coerced: int = 0
+    unreadable: int = 0
+
+
+def transform_canonical(context: StepContext, payload: Mapping[str, object]) -> Json:
+    """Fold, commit, move the bookmark; give the table's result. Only a table that is reconciled gets this far."""
+    work = from_json(TableWork, payload)
+    task = work.task
+    mapping = load_catalog(context.lake).mapping(task.table_name)
+    folded = _Folded() if mapping is None else _transformed(context, work, mapping)
+    # Bookmark moves after the commit: a crash in between folds and reads again, the other order would lose rows.
+    if work.plan is not None:
+        _move_bookmark(context, work, work.plan)
+    result = TableResult(
+        table_name=task.table_name,
+        canonical_table=mapping.table if mapping is not None else "",
+        status=Status.COMPLETED if work.sweep_error is None else Status.FAILED,
+        records_extracted=work.records_extracted,
+        versions_opened=folded.versions_opened,
+        versions_closed=folded.versions_closed,
+        versions_corrected=folded.versions_corrected,
+        quarantined=work.quarantined + folded.unreadable,
+        coerced=folded.coerced,
+        reconciled=work.reconciled,
+        error=work.sweep_error,
+    )
+    return to_json(result)
+
+
+def _transformed(context: StepContext, work: TableWork, mapping: CanonicalMapping) -> _Folded:
+    """Fold until a commit lands; a commit of unknown outcome is looked for before anything is tried again."""
+    for attempt in range(1, _COMMIT_TRIES + 1):
+        try:
+            return _folded_once(context, work, mapping, attempt)
+        except (CommitConflict, CommitOutcomeUnknown) as error:
+            context.events.emit(
+                "commit_repeated",
+                tenant_id=work.task.tenant_id,
+                table=work.task.table_name,
+                reason=type(error).__name__,
+            )
+            # The lease decides who may go on: without it the other writer's commit is the right one.
+            context.tables.renew(work.lease, now=context.clock.now(), ttl_seconds=context.bounds.lease_ttl_seconds)
+            if attempt == _COMMIT_TRIES:
+                raise
+    raise AssertionError  # the loop returns or raises
+
+
+def _folded_once(context: StepContext, work: TableWork, mapping: CanonicalMapping, attempt: int) -> _Folded:
+    task = work.task
+    snapshot = context.canonical.open(task.tenant_id, task.service, mapping)
+    parts = context.raw.list(task.tenant_id, task.service, task.table_name)
+    is_rebuild = task.request.rebuild or (snapshot.mapping_digest not in {None, mapping.digest})
+    base = replace(snapshot, files=(), folded=frozenset()) if is_rebuild else snapshot
+    new = [part for part in parts if part.key not in base.folded]
+    if not new and snapshot.version is not None and not is_rebuild:
+        return _Folded()
+    groups = fold_groups(
+        base,
+        new=new,
+        history=parts,
+        touched=context.canonical.touched(new),
+        token=f"{task.job_id}-f{work.lease.fence}-a{attempt}",
+        max_rows=context.bounds.fold_rows,
+        max_buckets=context.bounds.fold_buckets,
+    )
+    done: list[FoldedGroup] = []
+    for result in context.executor.map_parsing(context.canonical.fold, groups):
+        done.append(result)
+        context.events.emit(
+            "group_folded",
+            tenant_id=task.tenant_id,
+            table=task.table_name,
+            done=len(done),
+            groups=len(groups),
+            records=result.records,
+        )
+    folded_keys = base.folded | {part.key for part in new}
+    context.canonical.commit(snapshot, done, folded=folded_keys, fence=work.lease.fence, is_rebuild=is_rebuild)
+    _keep_unreadable(context, work, done)
+    return _summed(done)
+
+
+def _summed(groups: list[FoldedGroup]) -> _Folded:
+    return _Folded(
+        versions_opened=sum(group.versions_opened for group in groups),
+        versions_closed=sum(group.versions_closed for group in groups),
+        versions_corrected=sum(group.versions_corrected for group in groups),
+        coerced=sum(group.coerced for group in groups),
+        unreadable=sum(len(group.unreadable) for group in groups),
+    )
+
+
+def _keep_unreadable(context: StepContext, work: TableWork, groups: list[FoldedGroup]) -> None:
+    """Name the records that raw holds but no row can be made of; their bytes stay in raw."""
+    rejected = [
+        Rejected(f"record {record_id}: {reason} (its payload is in raw)", b"")
+        for group in groups
+        for record_id, reason in group.unreadable
+    ]
+    if rejected:
+        quarantine(context, work, _FOLD_CHUNK, 1, rejected, at=context.clock.now())
+
+
+def _move_bookmark(context: StepContext, work: TableWork, plan: TablePlan) -> None:
+    task = work.task
+    state = context.tables.get(task.tenant_id, task.table_name)
+    is_success = work.sweep_error is None
+    bookmark = (
+        state.bookmark_at if plan.mode is ReadMode.BACKFILL else _read_began(context, work, plan) or state.bookmark_at
+    )
+    context.tables.save(
+        work.lease,
+        replace(
+            state,
+            bookmark_at=bookmark,
+            plan=None,
+            last_job_id=task.job_id,
+            last_success_at=context.clock.now() if is_success else state.last_success_at,
+            last_error=work.sweep_error,
+        ),
+    )
+
+
+def _read_began(context: StepContext, work: TableWork, plan: TablePlan) -> datetime | None:
+    """Return the source's own clock when the read began: never the greatest time seen, never our clock."""
+    if plan.source_now is not None:
+        return plan.source_now
+    chunks = context.chunks.list(work.task.tenant_id, work.task.table_name, plan.job_id)
+    return min((chunk.read_started_at for chunk in chunks if chunk.read_started_at is not None), default=None)

@@ -1,0 +1,118 @@
+"""The local counterpart of the state machines: maps tenants, tables and chunks over the steps, and keeps one failure
+from touching its neighbours. It decides nothing else.
+"""
+
+from __future__ import annotations
+
+import traceback
+from typing import TYPE_CHECKING
+
+from avesa.application.catalog import load_catalog
+from avesa.application.payloads import (
+    ChunkTask,
+    RunEnd,
+    TableEnd,
+    TableTask,
+    TableWork,
+    TenantTask,
+    failed_table,
+    from_json,
+    to_json,
+)
+from avesa.domain.errors import AvesaError, LeaseHeld
+from avesa.domain.model import Status, TableResult, TenantResult, overall
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from avesa.application.payloads import Json
+    from avesa.application.pipeline import Application
+    from avesa.domain.model import Lease
+
+
+def run_pipeline(application: Application, request: Mapping[str, object]) -> Json:
+    """Run a whole request; return the object that `avesa run --output json` prints. Raises UsageError before any
+    work.
+    """
+    started = application.run_step("orchestrate_pipeline", request)
+    tasks = from_json(list[TenantTask], started["tenants"])
+    run = _Run(application)
+    tenants = application.context.executor.map(run.tenant, tasks, limit=application.context.bounds.tenants)
+    return application.run_step(
+        "aggregate_results", to_json(RunEnd(job_id=str(started["job_id"]), tenants=tuple(tenants)))
+    )
+
+
+class _Run:
+    """One run's mapping of steps. A failed step fails its own table or tenant, and nothing else."""
+
+    def __init__(self, application: Application) -> None:
+        self._application = application
+        self._context = application.context
+        self._catalog = load_catalog(self._context.lake)
+
+    def tenant(self, task: TenantTask) -> TenantResult:
+        """Return what one tenant came to."""
+        try:
+            given = self._application.run_step("process_tenant", to_json(task))
+        except Exception as error:  # noqa: BLE001 - the local runner: one tenant's failure must not end the others
+            return TenantResult(tenant_id=task.tenant_id, status=Status.FAILED, error=self._told(error))
+        tables = self._context.executor.map(
+            self._table, from_json(list[TableTask], given["tables"]), limit=self._context.bounds.tables
+        )
+        return TenantResult(
+            tenant_id=task.tenant_id, status=overall([table.status for table in tables]), tables=tuple(tables)
+        )
+
+    def _table(self, task: TableTask) -> TableResult:
+        canonical = self._catalog.endpoint(task.table_name).canonical_table or ""
+        try:
+            work = from_json(TableWork, self._application.run_step("process_table", to_json(task)))
+        except LeaseHeld as held:
+            return failed_table(task, canonical, str(held), status=Status.SKIPPED)
+        except Exception as error:  # noqa: BLE001 - the local runner: one table's failure must not end the others
+            return failed_table(task, canonical, self._told(error))
+        with self._context.liveness.keeping(work.lease, self._renewed):
+            try:
+                result = self._worked(work)
+            except Exception as error:  # noqa: BLE001 - as above; the lease is let go of below
+                result = failed_table(task, canonical, self._told(error))
+        return self._finished(work, result)
+
+    def _worked(self, work: TableWork) -> TableResult:
+        self._context.executor.map(
+            lambda chunk_id: self._chunk(work, chunk_id),
+            work.chunk_ids,
+            limit=min(work.concurrency, self._context.bounds.chunks),
+        )
+        reconciled = self._application.run_step("reconcile_table", to_json(work))
+        return from_json(TableResult, self._application.run_step("transform_canonical", reconciled))
+
+    def _chunk(self, work: TableWork, chunk_id: str) -> None:
+        payload = to_json(ChunkTask(work=work, chunk_id=chunk_id))
+        while not self._context.is_stopping():
+            if self._application.run_step("process_chunk", payload)["is_done"]:
+                return
+        raise AvesaError("the run was asked to stop; what is durable stays, and the next run goes on from there")
+
+    def _finished(self, work: TableWork, result: TableResult) -> TableResult:
+        try:
+            self._application.run_step("finish_table", to_json(TableEnd(work=work, result=result)))
+        except AvesaError as error:
+            return failed_table(work.task, result.canonical_table, f"{result.error or 'done'}; then: {error}")
+        return result
+
+    def _renewed(self, lease: Lease) -> Lease:
+        context = self._context
+        return context.tables.renew(lease, now=context.clock.now(), ttl_seconds=context.bounds.lease_ttl_seconds)
+
+    def _told(self, error: Exception) -> str:
+        """Return a failure's own words; an unforeseen one also leaves its place in the events."""
+        if isinstance(error, AvesaError):
+            return str(error)
+        frames = [
+            f"{frame.filename}:{frame.lineno} {frame.name}" for frame in traceback.extract_tb(error.__traceback__)
+        ]
+        self._context.events.emit("unforeseen_error", kind=type(error).__name__, where=frames[-6:])
+        told = f"unforeseen {type(error).__name__}: {error}"
+        return f"{told}. This is a fault in AVESA: `avesa job` shows its place, please report it"

@@ -1,0 +1,1 @@
+"""The only place that knows which adapter is used, and where settings come from."""

@@ -1,0 +1,1 @@
+"""How a source is read, decided without I/O: requests to make, answers to understand."""

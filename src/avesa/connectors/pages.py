@@ -1,0 +1,147 @@
+"""A page of records, split without rewriting them: each keeps the very text in which it came.
+
+A page that is not a JSON array is the transport's trouble (ask again); a record that has no id is the record's
+(quarantine it, keep the rest).
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+import msgspec
+
+from avesa.domain.errors import TransientSourceError
+from avesa.domain.model import RawRecord
+
+_MAX_ID = 2**63 - 1
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """One record that cannot be read: its bytes less the dropped fields, and why."""
+
+    reason: str
+    content: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """The records of a page in the order received."""
+
+    records: list[RawRecord] = field(default_factory=list)
+    rejected: list[Rejected] = field(default_factory=list)
+
+
+class _Info(msgspec.Struct, gc=False):
+    lastUpdated: datetime | None = None  # noqa: N815 - the service's name
+
+
+class _Head(msgspec.Struct, gc=False):
+    id: int
+    info: _Info | None = msgspec.field(name="_info", default=None)
+
+
+_SPLIT = msgspec.json.Decoder(list[msgspec.Raw])
+_HEAD = msgspec.json.Decoder(_Head)
+_FIELDS = msgspec.json.Decoder(dict[str, msgspec.Raw])
+
+
+def split_page(body: bytes, *, drop_fields: tuple[str, ...] = ()) -> Page:
+    """Return the records of a JSON array; raise TransientSourceError when the body is not one."""
+    try:
+        raws = _SPLIT.decode(body)
+    except (msgspec.DecodeError, msgspec.ValidationError, RecursionError):
+        message = "the answer is not a whole JSON array"
+        raise TransientSourceError(message) from None
+    page = Page()
+    for raw in raws:
+        _add(page, bytes(raw), drop_fields)
+    return page
+
+
+def _add(page: Page, text: bytes, drop_fields: tuple[str, ...]) -> None:
+    try:
+        if drop_fields:
+            text = _without(text, drop_fields)
+        if not text.isascii():
+            text.decode()
+        record_id, last_updated = _head(text)
+    except (ValueError, TypeError, RecursionError) as error:  # msgspec's errors are ValueErrors
+        page.rejected.append(Rejected(_reason(error), _scrubbed(text, drop_fields)))
+        return
+    page.records.append(RawRecord(record_id, last_updated, text))
+
+
+def _head(text: bytes) -> tuple[int, datetime | None]:
+    try:
+        head = _HEAD.decode(text)
+    except (msgspec.DecodeError, msgspec.ValidationError):
+        return _head_slowly(text)
+    at = head.info.lastUpdated if head.info is not None else None
+    if at is not None and at.tzinfo is None:
+        return _checked_id(head.id), at.replace(tzinfo=UTC)
+    return _checked_id(head.id), at
+
+
+def _head_slowly(text: bytes) -> tuple[int, datetime | None]:
+    """Read what the strict decoder refuses: an id as text, odd dates, lone surrogates, an `_info` of another type."""
+    value = json.loads(text)
+    if not isinstance(value, dict):
+        message = "the record is not a JSON object"
+        raise TypeError(message)
+    record_id = value.get("id")
+    if (isinstance(record_id, str) and re.fullmatch(r"-?\d{1,19}", record_id)) or (
+        isinstance(record_id, float) and record_id.is_integer()
+    ):
+        record_id = int(record_id)
+    if isinstance(record_id, bool) or not isinstance(record_id, int):
+        message = "the record has no integer id"
+        raise TypeError(message)
+    info = value.get("_info")
+    return _checked_id(record_id), _time(info.get("lastUpdated") if isinstance(info, dict) else None)
+
+
+def _checked_id(record_id: int) -> int:
+    if not -_MAX_ID <= record_id <= _MAX_ID:
+        message = "the record's id does not fit 64 bits"
+        raise ValueError(message)
+    return record_id
+
+
+def _time(value: object) -> datetime | None:
+    """Return a source time; None for what is none (raw keeps the text, canonical counts it as coerced)."""
+    if not isinstance(value, str):
+        return None
+    try:
+        at = datetime.fromisoformat(value)
+        return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
+    except (ValueError, OverflowError):
+        return None
+
+
+def _without(text: bytes, names: tuple[str, ...]) -> bytes:
+    """Return the record without the named top-level fields; every other value keeps its text."""
+    lowered = {name.lower() for name in names}
+    fields = _FIELDS.decode(text)
+    return msgspec.json.encode({name: value for name, value in fields.items() if name.lower() not in lowered})
+
+
+def _scrubbed(text: bytes, names: tuple[str, ...]) -> bytes:
+    """Blank the named fields in text that cannot be decoded, so that quarantine holds no secret either."""
+    for name in names:
+        pattern = rb'("' + re.escape(name.encode()) + rb'"\s*:\s*)("(?:\\.|[^"\\])*"?|[^,}\]]*)'
+        text = re.sub(pattern, rb'\1"***"', text, flags=re.IGNORECASE)
+    return text
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, UnicodeDecodeError):
+        return "the record is not UTF-8"
+    if isinstance(error, RecursionError):
+        return "the record is nested too deeply"
+    if isinstance(error, msgspec.MsgspecError | json.JSONDecodeError):
+        return "the record is not valid JSON of an object"
+    return str(error)

@@ -1,0 +1,1 @@
+"""What AVESA talks about: the words of the glossary as plain values, standard library only."""

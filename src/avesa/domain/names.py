@@ -1,0 +1,73 @@
+"""Names and places that other software relies on: environments, tenant ids, keys of the lake.
+
+Every path and key is made here, from parts that were checked here, so that no caller joins text.
+"""
+
+from __future__ import annotations
+
+import re
+from enum import StrEnum
+from typing import Final
+
+from avesa.domain.errors import UsageError
+
+_TENANT_ID: Final = re.compile(r"[a-z0-9][a-z0-9-]{1,62}")
+_RESERVED_TENANT_IDS: Final = frozenset({"all", "mappings"})
+
+ALL_TENANTS: Final = "ALL"
+"""Partition key of the record of a run over all tenants."""
+
+
+class Environment(StrEnum):
+    """Where a pipeline runs."""
+
+    LOCAL = "local"  # this machine, no account
+    DEV = "dev"
+    STAGING = "staging"
+    PROD = "prod"
+
+    @property
+    def suffix(self) -> str:
+        """What every resource name ends with; production has clean names."""
+        return "" if self is Environment.PROD else f"-{self.value}"
+
+    @property
+    def lake_name(self) -> str:
+        """The folder or bucket that holds the lake."""
+        return f"data-storage-msp{self.suffix}"
+
+
+def check_tenant_id(tenant_id: str) -> str:
+    """Return `tenant_id` if it may become part of a path or a key; raise UsageError otherwise."""
+    if _TENANT_ID.fullmatch(tenant_id) is None or tenant_id in _RESERVED_TENANT_IDS:
+        message = (
+            f"tenant id {tenant_id!r} is not allowed: 2 to 63 characters of a-z, 0-9 and '-', beginning with a letter "
+            "or digit; 'all' and 'mappings' are taken. Example: acme-it"
+        )
+        raise UsageError(message)
+    return tenant_id
+
+
+def raw_prefix(tenant_id: str, service: str, endpoint: str) -> str:
+    """The folder of an endpoint's raw parts, with a trailing slash."""
+    return f"{check_tenant_id(tenant_id)}/raw/{service}/{endpoint}/"
+
+
+def deletions_prefix(tenant_id: str, service: str, endpoint: str) -> str:
+    """The folder of the deletions that sweeps found, beside the raw parts."""
+    return f"{raw_prefix(tenant_id, service, endpoint)}deletions/"
+
+
+def canonical_prefix(tenant_id: str, table: str) -> str:
+    """The folder of a canonical Delta table, with a trailing slash."""
+    return f"{check_tenant_id(tenant_id)}/canonical/{table}/"
+
+
+def quarantine_prefix(tenant_id: str, service: str, endpoint: str) -> str:
+    """The folder of records that could not be read, with a trailing slash."""
+    return f"{check_tenant_id(tenant_id)}/quarantine/{service}/{endpoint}/"
+
+
+def secret_name(tenant_id: str, service: str, environment: Environment) -> str:
+    """The name of a tenant's credentials for a service in a secret store."""
+    return f"{check_tenant_id(tenant_id)}/{service}{environment.suffix}"
