@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, TypeVar, cast
 import msgspec
 
 from avesa.domain.errors import UsageError
-from avesa.domain.model import Lease, ReadMode, Reconciled, Status, TablePlan, TableResult, TenantResult
+from avesa.domain.model import Lease, ReadMode, Reconciled, TablePlan, TableResult, TenantResult
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -118,6 +118,8 @@ class TableWork:
     plan: TablePlan | None = None
     """None: nothing is read (a rebuild)."""
     chunk_ids: tuple[str, ...] = ()
+    manifest_key: str | None = None
+    """Where the lake has the chunk ids, as a JSON array of {"chunk_id": …}, when they are too many to carry."""
     concurrency: int = 1
     reconciled: Reconciled | None = None
     """None until the source's counts and the durable rows were compared."""
@@ -145,11 +147,42 @@ class ChunkProgress:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TableEnd:
-    """How a table's work ended, for the step that lets go of it."""
+class StepFailure:
+    """Why a step did not give what it should, in the shape in which a state machine's Catch tells it."""
 
-    work: TableWork
-    result: TableResult
+    Error: str
+    """The error's class name."""
+    Cause: str
+    """Its own words; on AWS, JSON whose `errorMessage` holds them."""
+
+    @property
+    def words(self) -> str:
+        """What the error says, without what carried it."""
+        try:
+            told = msgspec.json.decode(self.Cause)
+        except msgspec.DecodeError:
+            return self.Cause
+        return str(told.get("errorMessage", self.Cause)) if isinstance(told, dict) else self.Cause
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TableEnd:
+    """How a table's work ended: with a result, or with the failure of the step named by `error`."""
+
+    task: TableTask
+    work: TableWork | None = None
+    """None: the table was never leased."""
+    result: TableResult | None = None
+    error: StepFailure | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TenantEnd:
+    """What a tenant's tables came to, or why none was begun."""
+
+    task: TenantTask
+    tables: tuple[TableResult, ...] = ()
+    error: StepFailure | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -158,8 +191,3 @@ class RunEnd:
 
     job_id: str
     tenants: tuple[TenantResult, ...]
-
-
-def failed_table(task: TableTask, canonical_table: str, error: str, *, status: Status = Status.FAILED) -> TableResult:
-    """Return the result of a table that came to nothing."""
-    return TableResult(table_name=task.table_name, canonical_table=canonical_table, status=status, error=error)

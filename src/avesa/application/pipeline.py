@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from avesa.application.steps.chunk import process_chunk
 from avesa.application.steps.reconcile import reconcile_table
-from avesa.application.steps.run import aggregate_results, orchestrate_pipeline, process_tenant
+from avesa.application.steps.run import aggregate_results, finish_tenant, orchestrate_pipeline, process_tenant
 from avesa.application.steps.table import finish_table, process_table
 from avesa.application.steps.transform import transform_canonical
 from avesa.domain.errors import UsageError
@@ -25,6 +25,7 @@ STEPS: Final[Mapping[str, Callable[[StepContext, Mapping[str, object]], Json]]] 
     "reconcile_table": reconcile_table,
     "transform_canonical": transform_canonical,
     "finish_table": finish_table,
+    "finish_tenant": finish_tenant,
     "aggregate_results": aggregate_results,
 }
 

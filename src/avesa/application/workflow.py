@@ -7,20 +7,20 @@ from __future__ import annotations
 import traceback
 from typing import TYPE_CHECKING
 
-from avesa.application.catalog import load_catalog
 from avesa.application.payloads import (
     ChunkTask,
     RunEnd,
+    StepFailure,
     TableEnd,
     TableTask,
     TableWork,
+    TenantEnd,
     TenantTask,
-    failed_table,
     from_json,
     to_json,
 )
-from avesa.domain.errors import AvesaError, LeaseHeld
-from avesa.domain.model import Status, TableResult, TenantResult, overall
+from avesa.domain.errors import AvesaError
+from avesa.domain.model import TableResult, TenantResult
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -49,35 +49,30 @@ class _Run:
     def __init__(self, application: Application) -> None:
         self._application = application
         self._context = application.context
-        self._catalog = load_catalog(self._context.lake)
 
     def tenant(self, task: TenantTask) -> TenantResult:
         """Return what one tenant came to."""
         try:
             given = self._application.run_step("process_tenant", to_json(task))
         except Exception as error:  # noqa: BLE001 - the local runner: one tenant's failure must not end the others
-            return TenantResult(tenant_id=task.tenant_id, status=Status.FAILED, error=self._told(error))
-        tables = self._context.executor.map(
-            self._table, from_json(list[TableTask], given["tables"]), limit=self._context.bounds.tables
-        )
-        return TenantResult(
-            tenant_id=task.tenant_id, status=overall([table.status for table in tables]), tables=tuple(tables)
-        )
+            end = TenantEnd(task=task, error=self._failure(error))
+        else:
+            tasks = from_json(list[TableTask], given["tables"])
+            tables = self._context.executor.map(self._table, tasks, limit=self._context.bounds.tables)
+            end = TenantEnd(task=task, tables=tuple(tables))
+        return from_json(TenantResult, self._application.run_step("finish_tenant", to_json(end)))
 
     def _table(self, task: TableTask) -> TableResult:
-        canonical = self._catalog.endpoint(task.table_name).canonical_table or ""
         try:
             work = from_json(TableWork, self._application.run_step("process_table", to_json(task)))
-        except LeaseHeld as held:
-            return failed_table(task, canonical, str(held), status=Status.SKIPPED)
         except Exception as error:  # noqa: BLE001 - the local runner: one table's failure must not end the others
-            return failed_table(task, canonical, self._told(error))
+            return self._finished(TableEnd(task=task, error=self._failure(error)))
         with self._context.liveness.keeping(work.lease, self._renewed):
             try:
-                result = self._worked(work)
-            except Exception as error:  # noqa: BLE001 - as above; the lease is let go of below
-                result = failed_table(task, canonical, self._told(error))
-        return self._finished(work, result)
+                end = TableEnd(task=task, work=work, result=self._worked(work))
+            except Exception as error:  # noqa: BLE001 - as above
+                end = TableEnd(task=task, work=work, error=self._failure(error))
+        return self._finished(end)
 
     def _worked(self, work: TableWork) -> TableResult:
         self._context.executor.map(
@@ -95,24 +90,21 @@ class _Run:
                 return
         raise AvesaError("the run was asked to stop; what is durable stays, and the next run goes on from there")
 
-    def _finished(self, work: TableWork, result: TableResult) -> TableResult:
-        try:
-            self._application.run_step("finish_table", to_json(TableEnd(work=work, result=result)))
-        except AvesaError as error:
-            return failed_table(work.task, result.canonical_table, f"{result.error or 'done'}; then: {error}")
-        return result
+    def _finished(self, end: TableEnd) -> TableResult:
+        return from_json(TableResult, self._application.run_step("finish_table", to_json(end)))
 
     def _renewed(self, lease: Lease) -> Lease:
         context = self._context
         return context.tables.renew(lease, now=context.clock.now(), ttl_seconds=context.bounds.lease_ttl_seconds)
 
-    def _told(self, error: Exception) -> str:
-        """Return a failure's own words; an unforeseen one also leaves its place in the events."""
+    def _failure(self, error: Exception) -> StepFailure:
+        """Return a failure in its own words; an unforeseen one also leaves its place in the events."""
         if isinstance(error, AvesaError):
-            return str(error)
+            return StepFailure(Error=type(error).__name__, Cause=str(error))
         frames = [
             f"{frame.filename}:{frame.lineno} {frame.name}" for frame in traceback.extract_tb(error.__traceback__)
         ]
         self._context.events.emit("unforeseen_error", kind=type(error).__name__, where=frames[-6:])
         told = f"unforeseen {type(error).__name__}: {error}"
-        return f"{told}. This is a fault in AVESA: `avesa job` shows its place, please report it"
+        cause = f"{told}. This is a fault in AVESA: `avesa job` shows its place, please report it"
+        return StepFailure(Error=type(error).__name__, Cause=cause)

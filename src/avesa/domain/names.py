@@ -68,6 +68,11 @@ def quarantine_prefix(tenant_id: str, service: str, endpoint: str) -> str:
     return f"{check_tenant_id(tenant_id)}/quarantine/{service}/{endpoint}/"
 
 
+def manifest_prefix(tenant_id: str, job_id: str) -> str:
+    """The folder of what a run's state machines are told by reference, with a trailing slash."""
+    return f"{check_tenant_id(tenant_id)}/runs/{job_id}/"
+
+
 def secret_name(tenant_id: str, service: str, environment: Environment) -> str:
     """The name of a tenant's credentials for a service in a secret store."""
     return f"{check_tenant_id(tenant_id)}/{service}{environment.suffix}"

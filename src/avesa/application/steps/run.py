@@ -10,13 +10,14 @@ from avesa.application.connection import connect, find_tenant
 from avesa.application.payloads import (
     RunEnd,
     TableTask,
+    TenantEnd,
     TenantTask,
     from_json,
     parse_request,
     to_json,
 )
 from avesa.domain.errors import UsageError
-from avesa.domain.model import Job, Status, overall
+from avesa.domain.model import Job, Status, TenantResult, overall
 from avesa.domain.names import ALL_TENANTS, check_tenant_id
 
 if TYPE_CHECKING:
@@ -93,6 +94,15 @@ def process_tenant(context: StepContext, payload: Mapping[str, object]) -> Json:
         if not task.request.rebuild or catalog.mapping(name) is not None
     ]
     return {"tables": [to_json(table) for table in tables]}
+
+
+def finish_tenant(context: StepContext, payload: Mapping[str, object]) -> Json:  # noqa: ARG001 - every step has it
+    """Give the tenant's result from those of its tables, or from the failure that kept them from being begun."""
+    end = from_json(TenantEnd, payload)
+    if end.error is not None:
+        return to_json(TenantResult(tenant_id=end.task.tenant_id, status=Status.FAILED, error=end.error.words))
+    status = overall([table.status for table in end.tables])
+    return to_json(TenantResult(tenant_id=end.task.tenant_id, status=status, tables=end.tables))
 
 
 def aggregate_results(context: StepContext, payload: Mapping[str, object]) -> Json:

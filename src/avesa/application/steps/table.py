@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
@@ -9,10 +10,11 @@ from typing import TYPE_CHECKING
 from avesa.application import planning
 from avesa.application.catalog import load_catalog
 from avesa.application.connection import connect, find_tenant
-from avesa.application.payloads import TableEnd, TableTask, TableWork, from_json, to_json
+from avesa.application.payloads import StepFailure, TableEnd, TableTask, TableWork, from_json, to_json
 from avesa.application.source import IdRange
 from avesa.domain.errors import LeaseHeld, LeaseLost
-from avesa.domain.model import Chunk, ReadMode, Status, TablePlan, Window
+from avesa.domain.model import Chunk, ReadMode, Status, TablePlan, TableResult, Window
+from avesa.domain.names import manifest_prefix
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -50,8 +52,19 @@ def process_table(context: StepContext, payload: Mapping[str, object]) -> Json:
     )
     windows = catalog.backfill.rule(task.service, task.tenant_id)[2]
     concurrency = windows if plan.mode is ReadMode.BACKFILL else limits.max_concurrency
-    ids = tuple(chunk.chunk_id for chunk in chunks)
-    return to_json(TableWork(task=task, lease=lease, plan=plan, chunk_ids=ids, concurrency=concurrency))
+    work = TableWork(task=task, lease=lease, plan=plan, concurrency=concurrency)
+    return to_json(_with_chunks(context, work, [chunk.chunk_id for chunk in chunks]))
+
+
+def _with_chunks(context: StepContext, work: TableWork, chunk_ids: list[str]) -> TableWork:
+    """Return the work with its chunk ids, or with the key under which the lake has them."""
+    if len(chunk_ids) <= context.bounds.inline_chunks:
+        return replace(work, chunk_ids=tuple(chunk_ids))
+    task = work.task
+    key = f"{manifest_prefix(task.tenant_id, task.job_id)}{task.table_name}/f{work.lease.fence}.json"
+    content = json.dumps([{"chunk_id": chunk_id} for chunk_id in chunk_ids]).encode()
+    context.lake.put(key, content, overwrite=True)
+    return replace(work, manifest_key=key)
 
 
 def _lease(context: StepContext, task: TableTask) -> Lease:
@@ -129,26 +142,44 @@ def _cut(
 
 
 def finish_table(context: StepContext, payload: Mapping[str, object]) -> Json:
-    """Let go of the table, remembering why it failed if it did; a lease that is lost already is left to its new
-    holder.
+    """Let go of the table and give its result; a failure is remembered, and becomes the result.
+
+    A lease that is lost already is left to its new holder.
     """
     end = from_json(TableEnd, payload)
-    task, lease = end.work.task, end.work.lease
-    if end.result.status is not Status.COMPLETED:
-        state = context.tables.get(task.tenant_id, task.table_name)
-        try:
-            context.tables.save(lease, replace(state, last_job_id=task.job_id, last_error=end.result.error))
-        except LeaseLost:
-            context.events.emit("lease_lost", tenant_id=task.tenant_id, table=task.table_name)
-    context.tables.release(lease)
+    result = end.result or _result_of_failure(context, end)
+    if end.work is not None:
+        if result.status is not Status.COMPLETED:
+            _remember_failure(context, end.work, result.error)
+        context.tables.release(end.work.lease)
     context.events.emit(
         "table_finished",
-        tenant_id=task.tenant_id,
-        table=task.table_name,
-        status=end.result.status,
-        records=end.result.records_extracted,
-        opened=end.result.versions_opened,
-        closed=end.result.versions_closed,
-        error=end.result.error,
+        tenant_id=end.task.tenant_id,
+        table=end.task.table_name,
+        status=result.status,
+        records=result.records_extracted,
+        opened=result.versions_opened,
+        closed=result.versions_closed,
+        error=result.error,
     )
-    return to_json(end.result)
+    return to_json(result)
+
+
+def _result_of_failure(context: StepContext, end: TableEnd) -> TableResult:
+    error = end.error or StepFailure(Error="AvesaError", Cause="the table's work ended without a result")
+    canonical = load_catalog(context.lake).endpoint(end.task.table_name).canonical_table
+    return TableResult(
+        table_name=end.task.table_name,
+        canonical_table=canonical or "",
+        status=Status.SKIPPED if error.Error == LeaseHeld.__name__ else Status.FAILED,
+        error=error.words,
+    )
+
+
+def _remember_failure(context: StepContext, work: TableWork, error: str | None) -> None:
+    task = work.task
+    state = context.tables.get(task.tenant_id, task.table_name)
+    try:
+        context.tables.save(work.lease, replace(state, last_job_id=task.job_id, last_error=error))
+    except LeaseLost:
+        context.events.emit("lease_lost", tenant_id=task.tenant_id, table=task.table_name)
