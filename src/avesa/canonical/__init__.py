@@ -1,0 +1,1 @@
+"""How raw records become versions, as pure functions over rows."""
