@@ -1,13 +1,14 @@
 """No success without a count from the source: comparing what it says it has with what is durable.
 
-The counts decide when they agree. When they differ, ids decide: each missing one is fetched, or explained by its being
-gone when asked for by id. A table under live edits is agreed upon when the count lies between two listings around it.
+The counts decide when they agree, records in quarantine counted. When they differ, ids decide: each missing one is
+fetched, or explained by its being gone, or unreadable, when asked for by id. A table under live edits is agreed upon
+when the count lies between two listings around it.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from avesa.application.source import IdRange
 from avesa.domain.errors import IncompleteError
@@ -21,6 +22,20 @@ if TYPE_CHECKING:
     from avesa.domain.model import Window
 
 _ROUNDS: Final = 5
+
+
+class Repaired(NamedTuple):
+    """Which of the ids asked for the source still had: made durable, or in quarantine since they cannot be read."""
+
+    found: set[int]
+    unreadable: set[int]
+
+
+class Listing(NamedTuple):
+    """What the source lists: ids, and how many records have none that can be read."""
+
+    ids: set[int]
+    nameless: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,53 +52,63 @@ class Asked:
         """Return the source's own count."""
         return self.source.count(self.endpoint, self.limits, window=self.window, ids=ids)[0]
 
-    def list(self, ids: IdRange) -> set[int]:
-        """Return the ids that the source lists."""
-        pages = self.source.ids(self.endpoint, self.limits, window=self.window, ids=ids)
-        return {record_id for page in pages for record_id in page}
+    def list(self, ids: IdRange) -> Listing:
+        """Return what the source lists."""
+        found: set[int] = set()
+        nameless = 0
+        for page in self.source.ids(self.endpoint, self.limits, window=self.window, ids=ids):
+            found.update(record.id for record in page.records)
+            nameless += len(page.rejected)
+        return Listing(found, nameless)
 
 
 def reconcile(
-    asked: Asked, durable: set[int], *, repair: Callable[[list[int]], set[int]]
+    asked: Asked, durable: set[int], *, quarantined: int, repair: Callable[[list[int]], Repaired]
 ) -> tuple[Reconciled, set[int]]:
     """Return the agreed counts and the ids agreed upon.
 
-    `durable` are ids read from raw; `repair` makes missing ones durable and returns those that the source still had.
-    Raises IncompleteError when five rounds end without agreement.
+    `durable` are ids read from raw, `quarantined` records that the same read could not; `repair` makes missing ones
+    durable. Raises IncompleteError when five rounds end without agreement.
     """
-    present = set(durable)
+    present, nameless = set(durable), quarantined
+    explained: set[int] = set()
     sizes: list[int] = []
     for _ in range(_ROUNDS):
         counted = asked.count()
         is_bracketed = len(sizes) > 1 and min(sizes[-2:]) <= counted <= max(sizes[-2:])
-        if counted == len(present) or is_bracketed:
-            return Reconciled(source=len(present), lake=len(present & durable)), present
-        present = _listed(asked, present)
-        missing = sorted(present - durable)
+        size = len(present) + nameless
+        if counted == size or is_bracketed:
+            return Reconciled(source=size, lake=len(present & durable)), present
+        present, nameless = _listed(asked, present)
+        missing = sorted(present - durable - explained)
         if missing:
-            fetched = repair(missing)
-            durable |= fetched
+            found, unreadable = repair(missing)
+            durable |= found
+            explained |= unreadable
             # What is gone when asked for by id was deleted since it was listed.
-            present -= set(missing) - fetched
-        sizes.append(len(present))
+            present -= set(missing) - found - unreadable
+        sizes.append(len(present) + nameless)
     message = (
-        f"{asked.endpoint.path}: the source counts {asked.count()} records and lists {len(present)}, of which "
-        f"{len(present & durable)} are durable; they did not agree in {_ROUNDS} rounds. Nothing is lost and "
+        f"{asked.endpoint.path}: the source counts {asked.count()} records and lists {len(present) + nameless}, of "
+        f"which {len(present & durable)} are durable; they did not agree in {_ROUNDS} rounds. Nothing is lost and "
         "the bookmark stays: run again; "
         "if it stays so, compare the API member's rights and the server's health"
     )
     raise IncompleteError(message)
 
 
-def _listed(asked: Asked, present: set[int]) -> set[int]:
-    """Return the ids as the source lists them now; ranges whose counts agree are not listed again."""
+def _listed(asked: Asked, present: set[int]) -> Listing:
+    """Return what the source lists now; ranges whose counts agree are not listed again."""
     if len(asked.ranges) <= 1:
         return asked.list(asked.ranges[0] if asked.ranges else IdRange())
     found: set[int] = set()
+    nameless = 0
     for ids in asked.ranges:
         inside = {record_id for record_id in present if _contains(ids, record_id)}
-        found |= inside if asked.count(ids) == len(inside) else asked.list(ids)
-    return found
+        listing = Listing(inside, 0) if asked.count(ids) == len(inside) else asked.list(ids)
+        found |= listing.ids
+        nameless += listing.nameless
+    return Listing(found, nameless)
 
 
 def _contains(ids: IdRange, record_id: int) -> bool:

@@ -52,4 +52,5 @@ def source_of(context: StepContext, credentials: Credentials, catalog: Catalog) 
         clock=context.clock,
         random=context.random,
         events=context.events,
+        codebases=context.codebases,
     )

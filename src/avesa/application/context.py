@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, MutableMapping
 
     from avesa.domain.names import Environment
     from avesa.ports.lake import Lake, SecretStore
@@ -60,3 +60,5 @@ class StepContext:
     is_stopping: Callable[[], bool]
     """True once the operator asked the run to end after the pages in flight."""
     bounds: Bounds
+    codebases: MutableMapping[tuple[str, str], str] = field(default_factory=dict)
+    """(site, company) to the codebase that answered last; asked for again when it has moved."""

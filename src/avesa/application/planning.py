@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from datetime import datetime, timedelta
+from math import ceil
 from typing import TYPE_CHECKING
 
 from avesa.application.source import IdRange
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from avesa.domain.model import TableState, TenantService
 
 _SECOND = timedelta(seconds=1)
+_PAGES_WORTH_A_CUT = 2
 
 
 def read_mode(task: TableTask, state: TableState, endpoint: Endpoint, tenant: TenantService) -> ReadMode:
@@ -61,15 +63,22 @@ def needs_count(mode: ReadMode, window: Window, now: datetime, limits: Limits) -
     return mode is ReadMode.FULL
 
 
-def cut(count: int, chunk_records: int, id_at: Callable[[int], int | None]) -> list[IdRange]:
-    """Return id ranges of about `chunk_records` rows each, cut where the rows are; together they cover every id.
+def chunk_size(count: int, limits: Limits) -> int:
+    """Return how many rows a chunk is planned for: whole pages, enough chunks to use the concurrency allowed, none too
+    small to pay for the request that finds where it begins.
+    """
+    pages = ceil(count / limits.page_size / limits.max_concurrency)
+    return min(limits.chunk_records, max(_PAGES_WORTH_A_CUT, pages) * limits.page_size)
 
-    `id_at(position)` tells the id of the position-th row. Rows may come and go while it is asked: ranges are made of
-    the ids told, so that each id is in exactly one of them, and the last one has no upper end.
+
+def cut(count: int, size: int, ids_at: Callable[[list[int]], list[int | None]]) -> list[IdRange]:
+    """Return id ranges of about `size` rows each, cut where the rows are; together they cover every id.
+
+    `ids_at(positions)` tells the id of the row at each position. Rows may come and go while it is asked: ranges are
+    made of the ids told, so that each id is in exactly one of them, and the last one has no upper end.
     """
     cuts: list[int] = []
-    for position in range(chunk_records, count, chunk_records):
-        record_id = id_at(position)
+    for record_id in ids_at(list(range(size, count, size))):
         if record_id is not None and (not cuts or record_id > cuts[-1]):
             cuts.append(record_id)
     edges: list[int | None] = [None, *cuts, None]

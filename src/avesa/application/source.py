@@ -6,7 +6,6 @@ Retries, the shared budget and the codebase live here; what an answer means is d
 from __future__ import annotations
 
 import json
-import threading
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
@@ -18,7 +17,7 @@ from avesa.domain.errors import SourceError, TablePermanentError, TransientSourc
 from avesa.ports.source import HttpRequest, HttpResponse
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, MutableMapping, Sequence
 
     from avesa.connectors.connectwise import Credentials
     from avesa.connectors.settings import Endpoint, Limits
@@ -48,11 +47,13 @@ class IdRange:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """An answer's page, whether another follows, and the source's clock when it was asked."""
+    """An answer's page, whether another follows and after which id, and the source's clock when it was asked."""
 
     page: Page
     has_more: bool
     source_now: datetime
+    resume_after: int | None = None
+    """The last id of the page. A record that could not be read is passed by only where the source names its place."""
 
 
 class Source:
@@ -68,6 +69,7 @@ class Source:
         clock: Clock,
         random: Callable[[], float],
         events: EventSink,
+        codebases: MutableMapping[tuple[str, str], str],
     ) -> None:
         self._credentials = credentials
         self._headers = credentials.headers(api_version)
@@ -76,8 +78,8 @@ class Source:
         self._clock = clock
         self._random = random
         self._events = events
-        self._codebase: str | None = None
-        self._codebase_lock = threading.Lock()
+        self._codebases = codebases
+        self._company = (credentials.api_base_url, credentials.company_id)
 
     def count(
         self, endpoint: Endpoint, limits: Limits, *, window: Window, ids: IdRange | None = None
@@ -91,36 +93,51 @@ class Source:
         """Return the first page of ids after `ids.after`, ascending by id."""
         return self._page(endpoint, limits, window=window, ids=ids, fields="", drop=endpoint.drop_fields)
 
-    def ids(self, endpoint: Endpoint, limits: Limits, *, window: Window, ids: IdRange) -> Iterator[list[int]]:
-        """Yield the ids of a window and id range, page after page; reads nothing else."""
+    def ids(self, endpoint: Endpoint, limits: Limits, *, window: Window, ids: IdRange) -> Iterator[Page]:
+        """Yield the pages of a window and id range, with the ids alone. Raises TablePermanentError if a page cannot be
+        passed by.
+        """
         after = ids.after
         while True:
             answer = self._page(
                 endpoint, limits, window=window, ids=IdRange(after=after, upto=ids.upto), fields="id", drop=()
             )
-            found = [record.id for record in answer.page.records]
-            if found:
-                yield found
-                after = found[-1]
+            yield answer.page
             if not answer.has_more:
                 return
+            if answer.resume_after == after:
+                raise TablePermanentError(f"{endpoint.path}: no record of a page has an id, so nothing leads past it")
+            after = answer.resume_after
 
     def records(self, endpoint: Endpoint, limits: Limits, wanted: Sequence[int], *, fields: str = "") -> Iterator[Page]:
-        """Yield pages of those of the `wanted` records that the source still has."""
+        """Yield pages of those of the `wanted` records that the source still has.
+
+        A page may hold fewer than were asked for, for whatever reason: the rest is asked for until none of it comes.
+        """
         for start in range(0, len(wanted), _IDS_PER_REQUEST):
-            batch = wanted[start : start + _IDS_PER_REQUEST]
-            query = _query(
-                conditions=connectwise.conditions(ids=batch),
-                pageSize=str(limits.page_size),
-                orderBy="id asc",
-                fields=fields,
-            )
-            yield self._ask(
-                endpoint.path,
-                query,
-                limits,
-                read=lambda response: split_page(response.body, drop_fields=endpoint.drop_fields),
-            )
+            pending = list(wanted[start : start + _IDS_PER_REQUEST])
+            while pending:
+                page = self._some(endpoint, limits, pending, fields)
+                if page.records or page.rejected:
+                    yield page
+                found = {record.id for record in page.records}
+                pending = [record_id for record_id in pending if record_id not in found] if found else []
+
+    def _some(self, endpoint: Endpoint, limits: Limits, wanted: Sequence[int], fields: str) -> Page:
+        query = _query(
+            conditions=connectwise.conditions(ids=wanted),
+            pageSize=str(limits.page_size),
+            orderBy="id asc",
+            fields=fields,
+        )
+
+        def read(response: HttpResponse) -> Page:
+            page = split_page(response.body, drop_fields=endpoint.drop_fields)
+            if not {record.id for record in page.records} <= set(wanted):
+                raise TransientSourceError(f"{endpoint.path}: the page ignores the condition id in (...)")
+            return page
+
+        return self._ask(endpoint.path, query, limits, read=read)
 
     def id_at(self, endpoint: Endpoint, limits: Limits, *, window: Window, position: int) -> int | None:
         """Return the id of the `position`-th record (from 1) in order of id; None past the end."""
@@ -154,9 +171,12 @@ class Source:
             promised = connectwise.has_next(response.headers)
             is_empty = not page.records and not page.rejected
             # A server that sends no Link header is asked until a page is empty.
-            return Answer(
-                page, not is_empty if promised is None else promised and not is_empty, self._source_now(response)
-            )
+            has_more = not is_empty and promised is not False
+            resume = page.records[-1].id if page.records else ids.after
+            told = connectwise.next_page_id(response.headers) if forward and page.rejected else None
+            if told is not None and (resume is None or told > resume):
+                resume = told
+            return Answer(page, has_more, self._source_now(response), resume)
 
         return self._ask(endpoint.path, query, limits, read=read, headers=headers)
 
@@ -246,16 +266,15 @@ class Source:
             return self._transport.send(request)
 
     def _resolved(self, limits: Limits) -> str:
-        with self._codebase_lock:
-            if self._codebase is None:
-                self._codebase = self._look_up_codebase(limits)
-            return self._codebase
+        known = self._codebases.get(self._company)
+        if known is None:
+            known = self._codebases[self._company] = self._look_up_codebase(limits)
+        return known
 
     def _moved(self, known: str, limits: Limits) -> bool:
-        with self._codebase_lock:
-            if self._codebase == known:
-                self._codebase = self._look_up_codebase(limits)
-            return self._codebase != known
+        if self._codebases.get(self._company) == known:
+            self._codebases[self._company] = self._look_up_codebase(limits)
+        return self._codebases[self._company] != known
 
     def _look_up_codebase(self, limits: Limits) -> str:
         url = connectwise.company_info_url(self._credentials.api_base_url, self._credentials.company_id)

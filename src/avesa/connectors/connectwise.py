@@ -6,10 +6,12 @@ Source of the facts: the ConnectWise developer guide and captured traffic (docs/
 from __future__ import annotations
 
 import base64
+import contextlib
 import ipaddress
 import json
 import re
 from dataclasses import dataclass, field
+from datetime import UTC
 from typing import TYPE_CHECKING, Final
 from urllib.parse import quote, urlsplit
 
@@ -82,16 +84,21 @@ def check_base_url(url: str) -> str:
     """Return the site's root without a trailing slash; raise UsageError for anything but https (http on loopback
     only).
     """
-    text = url.strip().rstrip("/")
+    text = url.strip()
     if "://" not in text:
         text = f"https://{text}"
-    parts = urlsplit(text)
-    host = parts.hostname or ""
     example = "Example: https://api-na.myconnectwise.net"
-    if parts.scheme not in {"http", "https"} or not host or parts.username or parts.password:
+    try:
+        parts = urlsplit(text)
+        host, port = parts.hostname or "", parts.port
+    except ValueError:
+        message = f"the ConnectWise address is none: its host or port cannot be read. {example}"
+        raise UsageError(message) from None
+    is_odd = not re.fullmatch(r"[\w.:-]+", host) or port == 0
+    if parts.scheme not in {"http", "https"} or is_odd or "@" in parts.netloc:
         message = f"the ConnectWise address must be https://HOST, without a login in it. {example}"
         raise UsageError(message)
-    if parts.path or parts.query or parts.fragment:
+    if parts.path.strip("/") or parts.query or parts.fragment:
         message = (
             f"the ConnectWise address {parts.scheme}://{parts.netloc}{parts.path} must be the site's root, "
             f"without a path. {example}"
@@ -128,7 +135,7 @@ def parse_codebase(body: bytes, company_id: str) -> str:
     """
     try:
         info = json.loads(body)
-    except ValueError:
+    except (ValueError, RecursionError):
         message = "company info: the answer is not JSON"
         raise TransientSourceError(message) from None
     if info is None:
@@ -188,6 +195,12 @@ def has_next(headers: Mapping[str, str]) -> bool | None:
     return None if link is None else 'rel="next"' in link.replace("'", '"')
 
 
+def next_page_id(headers: Mapping[str, str]) -> int | None:
+    """Return the id from which the Link header goes on with forward-only pages; None when it names none."""
+    found = re.search(r"[?&]pageId=(-?\d{1,19})[^>]*>\s*;\s*rel=[\"']next[\"']", headers.get("link", ""), re.IGNORECASE)
+    return None if found is None else int(found[1])
+
+
 def check_answer(status: int, headers: Mapping[str, str], body: bytes, *, path: str, now: datetime) -> None:
     """Return for a 2xx answer; raise the error that says what to do next for any other.
 
@@ -231,22 +244,28 @@ def retry_after_seconds(headers: Mapping[str, str], now: datetime) -> float | No
     from email.utils import parsedate_to_datetime  # noqa: PLC0415 - 20 ms that only a throttled run pays
 
     text = headers.get("retry-after", "").strip()
-    if not text:
-        return None
     if re.fullmatch(r"\d{1,6}(\.\d+)?", text):
         return float(text)
     try:
         at = parsedate_to_datetime(text)
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
-    return max(0.0, (at - now).total_seconds())
+    with contextlib.suppress(ValueError, OverflowError):
+        # The server's date by the server's clock: ours may be minutes away from it.
+        now = parsedate_to_datetime(headers.get("date", ""))
+    return max(0.0, (_aware(at) - _aware(now)).total_seconds())
+
+
+def _aware(at: datetime) -> datetime:
+    """Read a time without a zone (`-0000` in a header) as UTC."""
+    return at.replace(tzinfo=UTC) if at.tzinfo is None else at
 
 
 def _told(body: bytes) -> str:
     """Return the server's own words, short and printable; an HTML page has none worth showing."""
     try:
         value = json.loads(body)
-    except ValueError:
+    except (ValueError, RecursionError):
         return "an HTML page" if b"<html" in body[:500].lower() else ""
     if not isinstance(value, dict):
         return ""

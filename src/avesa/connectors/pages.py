@@ -63,6 +63,7 @@ def split_page(body: bytes, *, drop_fields: tuple[str, ...] = ()) -> Page:
 
 
 def _add(page: Page, text: bytes, drop_fields: tuple[str, ...]) -> None:
+    received = text
     try:
         if drop_fields:
             text = _without(text, drop_fields)
@@ -70,7 +71,9 @@ def _add(page: Page, text: bytes, drop_fields: tuple[str, ...]) -> None:
             text.decode()
         record_id, last_updated = _head(text)
     except (ValueError, TypeError, RecursionError) as error:  # msgspec's errors are ValueErrors
-        page.rejected.append(Rejected(_reason(error), _scrubbed(text, drop_fields)))
+        # What the fields could be told apart of has lost the dropped ones; the rest may keep what names none of them.
+        kept = text if text is not received else _harmless(text, drop_fields)
+        page.rejected.append(Rejected(_reason(error), kept))
         return
     page.records.append(RawRecord(record_id, last_updated, text))
 
@@ -129,12 +132,14 @@ def _without(text: bytes, names: tuple[str, ...]) -> bytes:
     return msgspec.json.encode({name: value for name, value in fields.items() if name.lower() not in lowered})
 
 
-def _scrubbed(text: bytes, names: tuple[str, ...]) -> bytes:
-    """Blank the named fields in text that cannot be decoded, so that quarantine holds no secret either."""
-    for name in names:
-        pattern = rb'("' + re.escape(name.encode()) + rb'"\s*:\s*)("(?:\\.|[^"\\])*"?|[^,}\]]*)'
-        text = re.sub(pattern, rb'\1"***"', text, flags=re.IGNORECASE)
-    return text
+def _harmless(text: bytes, names: tuple[str, ...]) -> bytes:
+    """Return what quarantine may keep of text whose fields cannot be told apart: nothing, if it may name a dropped one.
+
+    A backslash may hide a name, letter by letter.
+    """
+    lowered = text.lower()
+    is_harmless = not names or (b"\\" not in text and not any(name.lower().encode() in lowered for name in names))
+    return text if is_harmless else b""
 
 
 def _reason(error: Exception) -> str:

@@ -206,8 +206,9 @@ class GroupFold:
             )
             parameters.append(old_paths)
         target = folder / "bucket.parquet"
+        quoted = target.as_posix().replace("'", "''")
         query = (
-            f"COPY (SELECT * FROM ({source}) ORDER BY id::BIGINT, valid_from) TO '{target.as_posix()}' "  # noqa: S608
+            f"COPY (SELECT * FROM ({source}) ORDER BY id::BIGINT, valid_from) TO '{quoted}' "  # noqa: S608
             "(FORMAT parquet, COMPRESSION zstd)"
         )
         (count,) = self._database.execute(query, parameters).fetchone() or (0,)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import time
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -62,7 +63,9 @@ class Urllib3Transport:
 def _sorted(error: urllib3.exceptions.HTTPError, where: str) -> TransientSourceError | TenantPermanentError:
     """Sort by what to do next. The original is not chained: its text may quote the request."""
     if isinstance(error, urllib3.exceptions.NameResolutionError):
-        return TransientSourceError(f"{where}: the host name cannot be resolved; check the address, or the network")
+        is_unknown = getattr(error.__cause__, "errno", None) == socket.EAI_NONAME
+        kind = TenantPermanentError if is_unknown else TransientSourceError
+        return kind(f"{where}: the host name cannot be resolved; check the address, or the network")
     if isinstance(error, urllib3.exceptions.SSLError):
         return TenantPermanentError(
             f"{where}: the server's certificate is not trusted; check the address, or install its authority"

@@ -50,24 +50,26 @@ def _read(context: StepContext, work: TableWork, chunk: Chunk, catalog: Catalog,
     endpoint, limits = catalog.endpoint(table.table_name), catalog.limits(table.table_name)
     deadline = context.clock.monotonic() + context.bounds.chunk_budget_seconds
     while True:
-        after = chunk.resume_after_id if chunk.resume_after_id is not None else chunk.after_id
-        answer = source.page(endpoint, limits, window=chunk.window, ids=IdRange(after=after, upto=chunk.upto_id))
+        ids = IdRange(after=_resume_point(chunk), upto=chunk.upto_id)
+        answer = source.page(endpoint, limits, window=chunk.window, ids=ids)
         chunk = _landed(context, work, chunk, answer)
         if chunk.status is Status.COMPLETED or context.is_stopping() or context.clock.monotonic() >= deadline:
             return chunk
+
+
+def _resume_point(chunk: Chunk) -> int | None:
+    return chunk.resume_after_id if chunk.resume_after_id is not None else chunk.after_id
 
 
 def _landed(context: StepContext, work: TableWork, chunk: Chunk, answer: Answer) -> Chunk:
     """Make a page durable, then say so: raw part, then checkpoint; a crash in between reads the page again."""
     page, now = answer.page, context.clock.now()
     number = chunk.pages + 1
-    resume = chunk.resume_after_id
     if page.rejected:
         quarantine(context, work, chunk.chunk_id, number, page.rejected, at=now)
     if page.records:
-        number, part = write_part(context, work, chunk.chunk_id, number, page.records, at=now)
-        resume = part.max_id
-    elif answer.has_more:
+        number, _ = write_part(context, work, chunk.chunk_id, number, page.records, at=now)
+    elif answer.has_more and answer.resume_after == _resume_point(chunk):
         message = (
             f"{chunk.table_name}: no record of a page can be read, so the read cannot go on past it; see the quarantine"
         )
@@ -75,7 +77,9 @@ def _landed(context: StepContext, work: TableWork, chunk: Chunk, answer: Answer)
     chunk = replace(
         chunk,
         status=Status.PROCESSING if answer.has_more else Status.COMPLETED,
-        resume_after_id=resume,
+        # From the page that is durable by now, in raw and in quarantine; a re-read that finds other records writes its
+        # own part.
+        resume_after_id=answer.resume_after if page.records or page.rejected else chunk.resume_after_id,
         read_started_at=chunk.read_started_at or answer.source_now,
         pages=number,
         records=chunk.records + len(page.records),

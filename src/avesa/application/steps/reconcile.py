@@ -6,16 +6,19 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from avesa.application.catalog import load_catalog
-from avesa.application.completeness import Asked, reconcile
+from avesa.application.completeness import Asked, Repaired, reconcile
 from avesa.application.connection import connect, find_tenant
 from avesa.application.payloads import TableWork, from_json, to_json
 from avesa.application.source import IdRange
 from avesa.application.steps.chunk import part_name, quarantine, write_part
+from avesa.application.steps.table import cut_ranges
 from avesa.domain.errors import IncompleteError, MassDeleteRefused, UsageError
 from avesa.domain.model import ReadMode, Status, Window
+from avesa.ports.lake import ObjectExists
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from datetime import datetime
 
     from avesa.application.catalog import Catalog
     from avesa.application.context import StepContext
@@ -45,14 +48,17 @@ def reconcile_table(context: StepContext, payload: Mapping[str, object]) -> Json
         )
     table = _TableAtSource(context, work, work.plan, catalog, chunks)
     # The lake's ids are taken before the source lists its own: what appears in between cannot look deleted.
-    current = table.current_ids() if task.request.detect_deletes else set()
-    agreed, present = reconcile(table.asked, table.durable, repair=table.repair)
-    sweep_error = _swept(table, current, present) if task.request.detect_deletes else None
+    is_swept = task.request.detect_deletes and table.can_be_swept()
+    current = table.current_ids() if is_swept else set()
+    unread = sum(chunk.quarantined for chunk in chunks)
+    agreed, present = reconcile(table.asked, table.durable, quarantined=unread, repair=table.repair)
+    sweep_error = _swept(table, current, present) if is_swept else None
     done = replace(
         work,
         reconciled=agreed,
         records_extracted=sum(chunk.records for chunk in chunks) + table.repaired,
-        quarantined=sum(chunk.quarantined for chunk in chunks) + table.quarantined,
+        # What cannot be read by id is most likely what could not be read by page.
+        quarantined=max(unread, table.quarantined),
         sweep_error=sweep_error,
     )
     context.events.emit(
@@ -85,30 +91,42 @@ class _TableAtSource:
         self.quarantined = 0
         self._page = 0
 
+    def can_be_swept(self) -> bool:
+        """Whether there are canonical rows to compare. Raises UsageError if this very table was asked for."""
+        task = self.work.task
+        if self.catalog.mapping(task.table_name) is not None:
+            return True
+        if task.request.table_name is not None:
+            raise UsageError(
+                f"{task.table_name}: deletions need a canonical table; there is no mapping for this endpoint"
+            )
+        return False
+
     def current_ids(self) -> set[int]:
         """Return the ids that are current in the canonical table as last committed."""
         mapping = self.catalog.mapping(self.work.task.table_name)
         if mapping is None:
-            raise UsageError(
-                f"{self.work.task.table_name}: deletions need a canonical table; there is no mapping for this endpoint"
-            )
+            return set()
         return self.context.canonical.current_ids(
             self.context.canonical.open(self.work.task.tenant_id, self.work.task.service, mapping)
         )
 
-    def repair(self, missing: list[int]) -> set[int]:
-        """Fetch records by id and make them durable; return the ids that the source still had."""
+    def repair(self, missing: list[int]) -> Repaired:
+        """Fetch records by id and make them durable, or keep them in quarantine."""
         found: set[int] = set()
+        rejected = 0
         now = self.context.clock.now()
         for page in self.source.records(self.endpoint, self.limits, missing):
             self._page += 1
             if page.rejected:
                 quarantine(self.context, self.work, _REPAIR_CHUNK, self._page, page.rejected, at=now)
-                self.quarantined += len(page.rejected)
+                rejected += len(page.rejected)
             if page.records:
                 self._page, _ = write_part(self.context, self.work, _REPAIR_CHUNK, self._page, page.records, at=now)
                 found.update(record.id for record in page.records)
         self.repaired += len(found)
+        unreadable = self._unreadable(sorted(set(missing) - found)) if rejected else set()
+        self.quarantined += len(unreadable)
         self.context.events.emit(
             "records_repaired",
             tenant_id=self.work.task.tenant_id,
@@ -116,12 +134,17 @@ class _TableAtSource:
             asked=len(missing),
             found=len(found),
         )
-        return found
+        return Repaired(found, unreadable)
 
-    def still_there(self, ids: list[int]) -> set[int]:
-        """Return those of the ids that the source still answers for."""
-        pages = self.source.records(self.endpoint, self.limits, ids, fields="id")
-        return {record.id for page in pages for record in page.records}
+    def _unreadable(self, ids: list[int]) -> set[int]:
+        """Return those of the ids that the source has and nobody can read; asked for one by one, since such a record
+        may not tell its id.
+        """
+        return {
+            record_id
+            for record_id in ids
+            if any(page.rejected for page in self.source.records(self.endpoint, self.limits, [record_id]))
+        }
 
 
 def _swept(table: _TableAtSource, current: set[int], present: set[int]) -> str | None:
@@ -131,9 +154,11 @@ def _swept(table: _TableAtSource, current: set[int], present: set[int]) -> str |
     unknown = sorted(listed - current - table.durable)
     if unknown:
         # The source has records that no increment brought: lost, restored, or hidden by rights until now.
-        table.durable |= table.repair(unknown)
+        table.durable |= table.repair(unknown).found
+    # Each missing id is asked for once more: what comes after all was not listed, and is made durable.
     missing = sorted(current - listed)
-    gone = sorted(set(missing) - table.still_there(missing)) if missing else []
+    asked_again = table.repair(missing) if missing else Repaired(set(), set())
+    gone = sorted(set(missing) - asked_again.found - asked_again.unreadable)
     if not gone:
         return None
     try:
@@ -141,17 +166,28 @@ def _swept(table: _TableAtSource, current: set[int], present: set[int]) -> str |
     except MassDeleteRefused as refused:
         return str(refused)
     now = context.clock.now()
-    context.raw.write_deletions(part_name(work, _SWEEP_CHUNK, 1), gone, found_missing_at=now)
+    _write_deletions(context, work, gone, now)
     context.events.emit("deletions_found", tenant_id=work.task.tenant_id, table=work.task.table_name, count=len(gone))
     return None
 
 
+def _write_deletions(context: StepContext, work: TableWork, gone: list[int], now: datetime) -> None:
+    page = 1
+    while True:
+        try:
+            context.raw.write_deletions(part_name(work, _SWEEP_CHUNK, page), gone, found_missing_at=now)
+        except ObjectExists:
+            page += 1  # this step was called again under the same fence
+        else:
+            return
+
+
 def _listed(table: _TableAtSource) -> set[int]:
-    """Return every id of the table at the source; a listing that falls short of the count is asked for again by
-    id later.
-    """
-    pages = table.source.ids(table.endpoint, table.limits, window=Window(), ids=IdRange())
-    return {record_id for page in pages for record_id in page}
+    """Return every id of the table at the source, listed in ranges side by side."""
+    asked = replace(table.asked, window=Window())
+    ranges = cut_ranges(table.context, table.source, table.endpoint, table.limits, Window(), asked.count())
+    listings = table.context.executor.map(asked.list, ranges, limit=table.limits.max_concurrency)
+    return {record_id for listing in listings for record_id in listing.ids}
 
 
 def _guard(gone: list[int], current: set[int], table: _TableAtSource) -> None:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from avesa.application.context import StepContext
     from avesa.application.payloads import Json
     from avesa.application.source import Source
+    from avesa.connectors.settings import Endpoint, Limits
     from avesa.domain.model import Lease, TableState
 
 _WAIT_SLICE_SECONDS = 2.0
@@ -34,13 +35,24 @@ def process_table(context: StepContext, payload: Mapping[str, object]) -> Json:
     has it.
     """
     task = from_json(TableTask, payload)
-    lease = _lease(context, task)
-    state = context.tables.get(task.tenant_id, task.table_name)
+    work = TableWork(task=task, lease=_lease(context, task))
     if task.request.rebuild:
-        return to_json(TableWork(task=task, lease=lease))
+        return to_json(work)
+    try:
+        return to_json(_with_plan(context, work))
+    except Exception as error:
+        # Nobody else has the lease to let go of.
+        _remember_failure(context, work, str(error))
+        context.tables.release(work.lease)
+        raise
+
+
+def _with_plan(context: StepContext, work: TableWork) -> TableWork:
+    task = work.task
+    state = context.tables.get(task.tenant_id, task.table_name)
     catalog = load_catalog(context.lake)
     limits = catalog.limits(task.table_name)
-    plan, chunks = _planned(context, task, lease, state, catalog)
+    plan, chunks = _planned(context, task, work.lease, state, catalog)
     context.events.emit(
         "table_planned",
         tenant_id=task.tenant_id,
@@ -52,8 +64,8 @@ def process_table(context: StepContext, payload: Mapping[str, object]) -> Json:
     )
     windows = catalog.backfill.rule(task.service, task.tenant_id)[2]
     concurrency = windows if plan.mode is ReadMode.BACKFILL else limits.max_concurrency
-    work = TableWork(task=task, lease=lease, plan=plan, concurrency=concurrency)
-    return to_json(_with_chunks(context, work, [chunk.chunk_id for chunk in chunks]))
+    planned = replace(work, plan=plan, concurrency=concurrency)
+    return _with_chunks(context, planned, [chunk.chunk_id for chunk in chunks])
 
 
 def _with_chunks(context: StepContext, work: TableWork, chunk_ids: list[str]) -> TableWork:
@@ -65,6 +77,20 @@ def _with_chunks(context: StepContext, work: TableWork, chunk_ids: list[str]) ->
     content = json.dumps([{"chunk_id": chunk_id} for chunk_id in chunk_ids]).encode()
     context.lake.put(key, content, overwrite=True)
     return replace(work, manifest_key=key)
+
+
+def cut_ranges(
+    context: StepContext, source: Source, endpoint: Endpoint, limits: Limits, window: Window, count: int
+) -> list[IdRange]:
+    """Return the id ranges in which `count` rows of a window are read side by side."""
+
+    def ids_at(positions: list[int]) -> list[int | None]:
+        def id_at(position: int) -> int | None:
+            return source.id_at(endpoint, limits, window=window, position=position)
+
+        return context.executor.map(id_at, positions, limit=limits.max_concurrency)
+
+    return planning.cut(count, planning.chunk_size(count, limits), ids_at)
 
 
 def _lease(context: StepContext, task: TableTask) -> Lease:
@@ -118,18 +144,16 @@ def _cut(
     now = context.clock.now()
     if mode is ReadMode.BACKFILL:
         days = catalog.backfill.rule(task.service, task.tenant_id)[1]
-        parts = [(part, IdRange()) for part in planning.split_window(window, now=now, days=days)]
+        # Without a filter every window would bring the whole table.
+        windows = planning.split_window(window, now=now, days=days) if endpoint.incremental_field else [window]
+        parts = [(part, IdRange()) for part in windows]
         return TablePlan(job_id=task.job_id, mode=mode, window=window, chunk_count=len(parts)), parts
     source_now: datetime | None = None
     expected: int | None = None
     ranges = [IdRange()]
     if planning.needs_count(mode, window, now, limits):
         expected, source_now = source.count(endpoint, limits, window=window)
-        ranges = planning.cut(
-            expected,
-            limits.chunk_records,
-            lambda position: source.id_at(endpoint, limits, window=window, position=position),
-        )
+        ranges = cut_ranges(context, source, endpoint, limits, window, expected)
     plan = TablePlan(
         job_id=task.job_id,
         mode=mode,

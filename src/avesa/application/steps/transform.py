@@ -98,7 +98,8 @@ def _folded_once(context: StepContext, work: TableWork, mapping: CanonicalMappin
         new=new,
         history=parts,
         touched=context.canonical.touched(new),
-        token=f"{task.job_id}-f{work.lease.fence}-a{attempt}",
+        # Random, too: this step may be called again under the same fence, while its first call still writes.
+        token=f"{task.job_id}-f{work.lease.fence}-a{attempt}-{int(context.random() * 2**32):08x}",
         max_rows=context.bounds.fold_rows,
         max_buckets=context.bounds.fold_buckets,
     )
