@@ -30,6 +30,8 @@ class Bounds:
     fold_rows: int = 16_384
     """Raw rows that one fold group may hold in memory."""
     fold_buckets: int = 64
+    inline_fold_rows: int = 2_000
+    """A fold of no more raw rows than this stays in the process that asked for it."""
     inline_chunks: int = 1_000_000
     """Chunk ids that may travel in a step's output; more of them are left in the lake under a key. State machines
     bound what they carry (and open distributed maps), the local workflow does not."""

@@ -6,6 +6,8 @@ A page that is not a JSON array is the transport's trouble (ask again); a record
 
 from __future__ import annotations
 
+import contextlib
+import itertools
 import json
 import re
 from dataclasses import dataclass, field
@@ -46,20 +48,62 @@ class _Head(msgspec.Struct, gc=False):
 
 _SPLIT = msgspec.json.Decoder(list[msgspec.Raw])
 _HEAD = msgspec.json.Decoder(_Head)
+_BLANKS = b" \t\r\n"
+_MARK = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"|["\[\]{},]', re.DOTALL)
+"""A text, or a mark between values; a quote that stands alone opens a text that does not end."""
+_CLOSING = {b"[": b"]", b"{": b"}"}
 _FIELDS = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 
 def split_page(body: bytes, *, drop_fields: tuple[str, ...] = ()) -> Page:
     """Return the records of a JSON array; raise TransientSourceError when the body is not one."""
     try:
-        raws = _SPLIT.decode(body)
-    except (msgspec.DecodeError, msgspec.ValidationError, RecursionError):
+        texts = [bytes(raw) for raw in _SPLIT.decode(body)]
+    except (msgspec.MsgspecError, RecursionError):
+        texts = _split_odd(body)
+    page = Page()
+    for text in texts:
+        _add(page, text, drop_fields)
+    return page
+
+
+def _split_odd(body: bytes) -> list[bytes]:
+    """Split what the strict decoder refuses for one record's sake: half a character, a control character, depth."""
+    try:
+        texts = pieces(body, b"[]")
+        for text in texts:
+            # Only what is whole may be split so: text that was garbled on its way must be asked for again.
+            with contextlib.suppress(RecursionError):
+                json.loads(text.decode("utf-8", "surrogateescape"), strict=False, parse_int=str)
+    except ValueError:
         message = "the answer is not a whole JSON array"
         raise TransientSourceError(message) from None
-    page = Page()
-    for raw in raws:
-        _add(page, bytes(raw), drop_fields)
-    return page
+    return texts
+
+
+def pieces(text: bytes, brackets: bytes) -> list[bytes]:
+    """Return the text of each element of an array, or each member of an object, of any depth; what is in them is not
+    looked at.
+
+    Raises ValueError when the brackets of `text` do not pair, or something stands around them.
+    """
+    inner = text.strip(_BLANKS)
+    if inner[:1] + inner[-1:] != brackets or len(inner) < len(brackets):
+        raise ValueError("not in brackets")
+    marks = [mark for mark in _MARK.finditer(inner) if len(mark[0]) == 1]
+    open_marks: list[bytes] = []
+    edges = [0]
+    for mark in marks:
+        if mark[0] in _CLOSING:
+            open_marks.append(_CLOSING[mark[0]])
+        elif mark[0] == b",":
+            edges += [mark.start()] if len(open_marks) == 1 else []
+        elif not open_marks or open_marks.pop() != mark[0] or (not open_marks and mark.end() < len(inner)):
+            raise ValueError("the brackets do not pair, or a text does not end")
+    if open_marks:
+        raise ValueError("the brackets do not pair")
+    found = [inner[start + 1 : end].strip(_BLANKS) for start, end in itertools.pairwise([*edges, len(inner) - 1])]
+    return [] if found == [b""] else found
 
 
 def _add(page: Page, text: bytes, drop_fields: tuple[str, ...]) -> None:
@@ -84,9 +128,7 @@ def _head(text: bytes) -> tuple[int, datetime | None]:
     except (msgspec.DecodeError, msgspec.ValidationError):
         return _head_slowly(text)
     at = head.info.lastUpdated if head.info is not None else None
-    if at is not None and at.tzinfo is None:
-        return _checked_id(head.id), at.replace(tzinfo=UTC)
-    return _checked_id(head.id), at
+    return _checked_id(head.id), at if at is None or at.tzinfo is UTC else _utc(at)
 
 
 def _head_slowly(text: bytes) -> tuple[int, datetime | None]:
@@ -119,17 +161,36 @@ def _time(value: object) -> datetime | None:
     if not isinstance(value, str):
         return None
     try:
-        at = datetime.fromisoformat(value)
+        return _utc(datetime.fromisoformat(value))
+    except ValueError:
+        return None
+
+
+def _utc(at: datetime) -> datetime | None:
+    try:
         return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
-    except (ValueError, OverflowError):
+    except OverflowError:
         return None
 
 
 def _without(text: bytes, names: tuple[str, ...]) -> bytes:
     """Return the record without the named top-level fields; every other value keeps its text."""
     lowered = {name.lower() for name in names}
-    fields = _FIELDS.decode(text)
+    try:
+        fields = _FIELDS.decode(text)
+    except (msgspec.MsgspecError, RecursionError):
+        if not text.startswith(b"{"):
+            raise TypeError("the record is not a JSON object") from None
+        kept = [member for member in pieces(text, b"{}") if _name(member) not in lowered]
+        return b"{" + b",".join(kept) + b"}"
     return msgspec.json.encode({name: value for name, value in fields.items() if name.lower() not in lowered})
+
+
+def _name(member: bytes) -> str:
+    """Return the name of an object's member, in lower case."""
+    found = _MARK.match(member)
+    name = json.loads((found[0] if found else b"").decode("utf-8", "replace"), strict=False)
+    return str(name).lower()
 
 
 def _harmless(text: bytes, names: tuple[str, ...]) -> bytes:

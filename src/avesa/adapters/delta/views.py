@@ -66,7 +66,7 @@ class SqlSession:
 
     def run(self, sql: str) -> SqlResult:
         """Return what one reading statement gives. Raises UsageError with the engine's message for any other SQL."""
-        with _told():
+        with _told(self.tables):
             _check_reads(self._connection, sql)
             relation = self._connection.sql(sql)
             if relation is None:
@@ -123,7 +123,7 @@ def _branch(lake: Lake, tenant_id: str, name: str) -> _Branch | None:
         for field in table.schema().fields
         if field.name not in _HIDDEN
     )
-    paths = sorted(str(value.as_py()) for value in actions.column("path"))
+    paths = sorted(str(path) for path in actions.column("path").to_pylist())
     return _Branch(tenant_id=tenant_id, columns=columns, keys=tuple(prefix + path for path in paths))
 
 
@@ -147,11 +147,11 @@ def _view(name: str, branches: Sequence[_Branch], paths: Mapping[str, str]) -> s
 def _select(branch: _Branch, paths: Mapping[str, str]) -> str:
     tenant = f'{_text(branch.tenant_id)} AS "tenant_id"'
     if not branch.keys:
-        columns = ", ".join(f'NULL::{kind} AS "{name}"' for name, kind in branch.columns)
-        return f"SELECT {tenant}, {columns} WHERE false"  # noqa: S608 - names come from the table's own schema
-    columns = ", ".join(f'"{name}"' for name, _ in branch.columns)
+        columns = ", ".join(f"NULL::{kind} AS {_name(name)}" for name, kind in branch.columns)
+        return f"SELECT {tenant}, {columns} WHERE false"
+    columns = ", ".join(_name(name) for name, _ in branch.columns)
     files = ", ".join(_text(paths[key]) for key in branch.keys)
-    return f"SELECT {tenant}, {columns} FROM read_parquet([{files}], hive_partitioning=false)"  # noqa: S608 - as above
+    return f"SELECT {tenant}, {columns} FROM read_parquet([{files}], hive_partitioning=false)"  # noqa: S608 - quoted
 
 
 def _lock(connection: duckdb.DuckDBPyConnection, paths: Sequence[str], spill_folder: str) -> None:
@@ -185,25 +185,32 @@ def _as_readable(relation: duckdb.DuckDBPyRelation) -> duckdb.DuckDBPyRelation:
     ]
     if not odd:
         return relation
-    quoted = ['"' + name.replace('"', '""') + '"' for name in odd]
+    quoted = [_name(name) for name in odd]
     return relation.project(f"* REPLACE ({', '.join(f'{name}::VARCHAR AS {name}' for name in quoted)})")
 
 
 def _rows(reader: RecordBatchReader) -> Iterator[tuple[object, ...]]:
     with _told():
-        for batch in reader:
-            columns = [[value.as_py() for value in column] for column in batch.columns]
+        while (batch := next(reader, None)) is not None:
+            columns = [column.to_pylist() for column in batch.columns]
             yield from zip(*columns, strict=True)
 
 
 @contextmanager
-def _told() -> Iterator[None]:
+def _told(tables: Sequence[str] = ()) -> Iterator[None]:
     try:
         yield
+    except duckdb.CatalogException as error:
+        raise UsageError(f"{error}\nThe tables are: {', '.join(tables)}") from None
     except (duckdb.IOException, duckdb.OutOfMemoryException) as error:
         raise StorageError(f"the query could not be carried out: {error}") from None
     except duckdb.Error as error:
         raise UsageError(str(error)) from None
+
+
+def _name(value: str) -> str:
+    """Return a SQL identifier."""
+    return '"' + value.replace('"', '""') + '"'
 
 
 def _text(value: str) -> str:

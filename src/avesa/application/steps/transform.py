@@ -93,18 +93,22 @@ def _folded_once(context: StepContext, work: TableWork, mapping: CanonicalMappin
     new = [part for part in parts if part.key not in base.folded]
     if not new and snapshot.version is not None and not is_rebuild:
         return _Folded()
+    touched = context.canonical.touched(new)
     groups = fold_groups(
         base,
         new=new,
         history=parts,
-        touched=context.canonical.touched(new),
+        touched=touched,
         # Random, too: this step may be called again under the same fence, while its first call still writes.
         token=f"{task.job_id}-f{work.lease.fence}-a{attempt}-{int(context.random() * 2**32):08x}",
         max_rows=context.bounds.fold_rows,
         max_buckets=context.bounds.fold_buckets,
     )
+    # A small fold is done here: handing it to another process would cost more than it does.
+    is_small = sum(touched.values()) <= context.bounds.inline_fold_rows
+    spread = map if is_small else context.executor.map_parsing
     done: list[FoldedGroup] = []
-    for result in context.executor.map_parsing(context.canonical.fold, groups):
+    for result in spread(context.canonical.fold, groups):
         done.append(result)
         context.events.emit(
             "group_folded",

@@ -1,0 +1,213 @@
+"""What a pipeline remembers between steps, for as long as the object lives."""
+
+from __future__ import annotations
+
+import copy
+import threading
+from dataclasses import replace
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from avesa.domain.errors import LeaseHeld, LeaseLost
+from avesa.domain.model import Lease, TableState
+from avesa.domain.names import ALL_TENANTS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from datetime import datetime
+
+    from avesa.domain.model import Chunk, Holder, Job, TenantService
+
+
+class MemoryState:
+    """The four state ports over one set of facts; threads may share it."""
+
+    def __init__(self) -> None:
+        lock = threading.RLock()
+        self.tenants = MemoryTenantRegistry(lock)
+        self.tables = MemoryTableStates(lock)
+        self.jobs = MemoryJobLedger(lock)
+        self.chunks = MemoryChunkLedger(lock, self.tables)
+
+
+class MemoryTenantRegistry:
+    """Tenants and the services they use."""
+
+    def __init__(self, lock: threading.RLock) -> None:
+        self._lock = lock
+        self._services: dict[tuple[str, str], TenantService] = {}
+
+    def get(self, tenant_id: str, service: str) -> TenantService | None:
+        with self._lock:
+            return self._services.get((tenant_id, service))
+
+    def put(self, tenant_service: TenantService) -> None:
+        with self._lock:
+            self._services[tenant_service.tenant_id, tenant_service.service] = tenant_service
+
+    def list(self) -> list[TenantService]:
+        with self._lock:
+            return [service for _, service in sorted(self._services.items())]
+
+
+class MemoryTableStates:
+    """Bookmark, plan and lease of each tenant's table; fences outlive their leases."""
+
+    def __init__(self, lock: threading.RLock) -> None:
+        self._lock = lock
+        self._states: dict[tuple[str, str], TableState] = {}
+        self._leases: dict[tuple[str, str], Lease] = {}
+        self._fences: dict[tuple[str, str], int] = {}
+
+    def get(self, tenant_id: str, table_name: str) -> TableState:
+        key = (tenant_id, table_name)
+        with self._lock:
+            state = self._states.get(key) or TableState(tenant_id=tenant_id, table_name=table_name)
+            return replace(state, lease=self._leases.get(key))
+
+    def acquire(
+        self,
+        tenant_id: str,
+        table_name: str,
+        *,
+        holder: Holder,
+        now: datetime,
+        ttl_seconds: float,
+        is_gone: Callable[[Holder], bool],
+    ) -> Lease:
+        key = (tenant_id, table_name)
+        while True:
+            seen = self.get(*key).lease
+            # Asked without the lock: it may take its time, and everybody else would wait for it.
+            if seen is not None and not _may_take_over(seen, holder, now, is_gone):
+                raise _held(seen, now)
+            with self._lock:
+                if self._leases.get(key) != seen:
+                    continue  # somebody else was first, or the holder renewed: look again
+                self._fences[key] = self._fences.get(key, 0) + 1
+                self._leases[key] = Lease(
+                    tenant_id=tenant_id,
+                    table_name=table_name,
+                    holder=holder,
+                    fence=self._fences[key],
+                    acquired_at=now,
+                    expires_at=now + timedelta(seconds=ttl_seconds),
+                )
+                return self._leases[key]
+
+    def renew(self, lease: Lease, *, now: datetime, ttl_seconds: float) -> Lease:
+        with self._lock:
+            self.check(lease)
+            renewed = replace(lease, expires_at=now + timedelta(seconds=ttl_seconds))
+            self._leases[lease.tenant_id, lease.table_name] = renewed
+            return renewed
+
+    def release(self, lease: Lease) -> None:
+        with self._lock:
+            if self._is_valid(lease):
+                del self._leases[lease.tenant_id, lease.table_name]
+
+    def save(self, lease: Lease, state: TableState) -> None:
+        _check_covers(lease, state.tenant_id, state.table_name)
+        with self._lock:
+            self.check(lease)
+            self._states[lease.tenant_id, lease.table_name] = replace(state, lease=None)
+
+    def check(self, lease: Lease) -> None:
+        """Raise LeaseLost unless the table knows no higher fence and the lease was not released."""
+        if not self._is_valid(lease):
+            raise LeaseLost(
+                f"{lease.tenant_id} {lease.table_name}: the lease of job {lease.holder.job_id} (fence {lease.fence}) "
+                "has ended; another run took the table over or the lease was released, and nothing was written"
+            )
+
+    def _is_valid(self, lease: Lease) -> bool:
+        known = self._leases.get((lease.tenant_id, lease.table_name))
+        return known is not None and known.fence == lease.fence
+
+    def list(self) -> list[TableState]:
+        with self._lock:
+            return [self.get(*key) for key in sorted(self._fences)]
+
+
+class MemoryJobLedger:
+    """Records of runs."""
+
+    def __init__(self, lock: threading.RLock) -> None:
+        self._lock = lock
+        self._jobs: dict[tuple[str, str], Job] = {}
+
+    def put(self, job: Job) -> None:
+        with self._lock:
+            # A job's request is a dict: what the caller does to it later must not change the record.
+            self._jobs[job.tenant_id, job.job_id] = copy.deepcopy(job)
+
+    def get(self, job_id: str) -> Job | None:
+        with self._lock:
+            return next((copy.deepcopy(job) for (_, known), job in self._jobs.items() if known == job_id), None)
+
+    def list(self, *, limit: int, tenant_id: str | None = None) -> list[Job]:
+        with self._lock:
+            asked = [
+                job for job in self._jobs.values() if tenant_id is None or job.tenant_id in (tenant_id, ALL_TENANTS)
+            ]
+            newest = sorted(asked, key=lambda job: (job.started_at, job.job_id), reverse=True)
+            return [copy.deepcopy(job) for job in newest[:limit]]
+
+
+class MemoryChunkLedger:
+    """Progress of chunks, behind the fences of `tables`."""
+
+    def __init__(self, lock: threading.RLock, tables: MemoryTableStates) -> None:
+        self._lock = lock
+        self._tables = tables
+        self._chunks: dict[tuple[str, str], Chunk] = {}
+
+    def add(self, lease: Lease, chunks: Sequence[Chunk]) -> None:
+        for chunk in chunks:
+            _check_covers(lease, chunk.tenant_id, chunk.table_name)
+        with self._lock:
+            self._tables.check(lease)
+            for chunk in chunks:
+                self._chunks.setdefault((chunk.tenant_id, chunk.chunk_id), chunk)
+
+    def get(self, tenant_id: str, chunk_id: str) -> Chunk | None:
+        with self._lock:
+            return self._chunks.get((tenant_id, chunk_id))
+
+    def checkpoint(self, lease: Lease, chunk: Chunk) -> None:
+        _check_covers(lease, chunk.tenant_id, chunk.table_name)
+        with self._lock:
+            self._tables.check(lease)
+            self._chunks[chunk.tenant_id, chunk.chunk_id] = chunk
+
+    def list(self, tenant_id: str, table_name: str, job_id: str) -> list[Chunk]:
+        asked = (tenant_id, table_name, job_id)
+        with self._lock:
+            found = [
+                chunk for chunk in self._chunks.values() if (chunk.tenant_id, chunk.table_name, chunk.job_id) == asked
+            ]
+        return sorted(found, key=lambda chunk: chunk.chunk_id)
+
+
+def _check_covers(lease: Lease, tenant_id: str, table_name: str) -> None:
+    if (lease.tenant_id, lease.table_name) != (tenant_id, table_name):
+        raise ValueError(
+            f"a lease of {lease.tenant_id} {lease.table_name} is no right to write {tenant_id} {table_name}"
+        )
+
+
+def _may_take_over(held: Lease, holder: Holder, now: datetime, is_gone: Callable[[Holder], bool]) -> bool:
+    is_expired = held.expires_at <= now
+    is_own = held.holder.job_id == holder.job_id
+    return is_expired or is_own or is_gone(held.holder)
+
+
+def _held(lease: Lease, now: datetime) -> LeaseHeld:
+    age_seconds = max((now - lease.acquired_at).total_seconds(), 0.0)
+    return LeaseHeld(
+        f"{lease.tenant_id} {lease.table_name}: job {lease.holder.job_id} has held the table for {age_seconds:.0f} s; "
+        "wait for its end (--wait SECONDS) or run again later",
+        holder=lease.holder.job_id,
+        age_seconds=age_seconds,
+    )

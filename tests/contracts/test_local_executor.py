@@ -1,0 +1,187 @@
+"""What only threads and processes can get wrong: how many at once, Ctrl-C, a death on either side."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+from typing import TYPE_CHECKING, NoReturn
+
+import pytest
+
+from avesa.adapters.local.executor import LocalExecutor
+from avesa.domain.errors import AvesaError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+posix_only = pytest.mark.skipif(os.name == "nt", reason="signals of POSIX")
+
+# A pipe to the test stays open as long as any process of the program lives; the test waits for its end.
+PROGRAM = """
+import sys, threading
+from avesa.adapters.local.executor import LocalExecutor
+
+def hang(number):
+    print(number, flush=True)
+    threading.Event().wait(120)
+
+if __name__ == "__main__":
+    executor = LocalExecutor(parsing_processes=2)
+    try:
+        list(executor.map_parsing(hang, range(9)))
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+"""
+
+
+@pytest.fixture
+def executor() -> Iterator[LocalExecutor]:
+    made = LocalExecutor(parsing_processes=2)
+    yield made
+    made.close()
+
+
+def _process_id(_: int) -> int:
+    return os.getpid()
+
+
+def _die(number: int) -> int:
+    if number == 1:
+        os._exit(9)
+    return number
+
+
+def test_no_more_than_the_limit_work_at_once_and_that_many_do(executor: LocalExecutor) -> None:
+    together = threading.Barrier(3)
+    lock = threading.Lock()
+    at_once = most = 0
+
+    def work(_: int) -> None:
+        nonlocal at_once, most
+        with lock:
+            at_once += 1
+            most = max(most, at_once)
+        together.wait(timeout=30)  # returns only when three are here together
+        with lock:
+            at_once -= 1
+
+    executor.map(work, range(12), limit=3)
+
+    assert most == 3
+
+
+def test_parsing_leaves_this_process(executor: LocalExecutor) -> None:
+    assert os.getpid() not in set(executor.map_parsing(_process_id, range(4)))
+
+
+@pytest.mark.parametrize("processes", [0, 1])
+def test_parsing_stays_in_this_process_when_told_to(processes: int) -> None:
+    executor = LocalExecutor(parsing_processes=processes)
+
+    assert set(executor.map_parsing(_process_id, range(4))) == {os.getpid()}
+
+
+def test_a_closed_executor_starts_again(executor: LocalExecutor) -> None:
+    before = set(executor.map_parsing(_process_id, range(4)))
+    executor.close()
+    executor.close()
+
+    assert before.isdisjoint(executor.map_parsing(_process_id, range(4)))
+
+
+def test_a_process_that_dies_is_explained_and_replaced(executor: LocalExecutor) -> None:
+    with pytest.raises(AvesaError, match="want of memory"):
+        list(executor.map_parsing(_die, range(4)))
+
+    assert list(executor.map_parsing(abs, [-1, -2])) == [1, 2]
+
+
+def test_a_caller_that_stops_early_leaves_nothing_under_way(executor: LocalExecutor) -> None:
+    results = executor.map_parsing(abs, range(100))
+    assert next(results) == 0
+    results.close()  # type: ignore[attr-defined] # the iterator is a generator here
+
+    assert list(executor.map_parsing(abs, [-3, -4])) == [3, 4]
+
+
+@pytest.fixture
+def program(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
+    (tmp_path / "program.py").write_text(PROGRAM)
+    with subprocess.Popen(
+        [sys.executable, str(tmp_path / "program.py")],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    ) as started:
+        assert started.stdout is not None
+        started.stdout.readline()  # a worker has begun
+        yield started
+        if started.poll() is None:
+            os.killpg(started.pid, signal.SIGKILL)
+
+
+@posix_only
+def test_parsing_processes_end_with_a_parent_that_was_killed(program: subprocess.Popen[str]) -> None:
+    program.kill()
+
+    program.communicate(timeout=60)
+
+    assert program.returncode == -signal.SIGKILL
+
+
+@posix_only
+def test_interrupting_a_map_hands_out_nothing_new_and_waits_for_what_has_begun(executor: LocalExecutor) -> None:
+    begun: list[int] = []
+    ended: list[int] = []
+    together = threading.Barrier(2)
+    heard = threading.Event()
+
+    def interrupt(*_: object) -> NoReturn:
+        heard.set()
+        raise KeyboardInterrupt
+
+    def work(number: int) -> None:
+        begun.append(number)
+        together.wait(timeout=30)
+        if number == 0:
+            os.kill(os.getpid(), signal.SIGINT)
+        assert heard.wait(timeout=30)
+        threading.Event().wait(0.05)  # work that ends after the main thread has heard
+        ended.append(number)
+
+    before = signal.signal(signal.SIGINT, interrupt)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            executor.map(work, range(50), limit=2)
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+    assert sorted(begun) == sorted(ended) == [0, 1]
+
+
+@posix_only
+def test_ctrl_c_prints_no_traceback_of_a_worker(tmp_path: Path) -> None:
+    # Ctrl-C of a terminal goes to the whole group: the moment when the processes are just starting is the worst.
+    program = PROGRAM.replace("threading.Event().wait(120)", "threading.Event().wait(0.2)")
+    (tmp_path / "program.py").write_text(program)
+    with subprocess.Popen(
+        [sys.executable, str(tmp_path / "program.py")],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    ) as started:
+        assert started.stdout is not None
+        started.stdout.readline()
+        os.killpg(started.pid, signal.SIGINT)
+        _, told = started.communicate(timeout=60)
+
+    assert told == "interrupted\n"
+    assert started.returncode == 0
