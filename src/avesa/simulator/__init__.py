@@ -1,0 +1,1 @@
+"""A ConnectWise of our own, good enough that other clients page through it unchanged."""
