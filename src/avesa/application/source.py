@@ -18,6 +18,7 @@ from avesa.ports.source import HttpRequest, HttpResponse
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, MutableMapping, Sequence
+    from contextlib import AbstractContextManager
 
     from avesa.connectors.connectwise import Credentials
     from avesa.connectors.settings import Endpoint, Limits
@@ -59,7 +60,7 @@ class Answer:
 class Source:
     """Reads one company's endpoints. Safe to share between threads."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - each is a port or a fact of the tenant
         self,
         credentials: Credentials,
         *,
@@ -70,6 +71,7 @@ class Source:
         random: Callable[[], float],
         events: EventSink,
         codebases: MutableMapping[tuple[str, str], str],
+        computing: Callable[[], AbstractContextManager[None]],
     ) -> None:
         self._credentials = credentials
         self._headers = credentials.headers(api_version)
@@ -79,6 +81,7 @@ class Source:
         self._random = random
         self._events = events
         self._codebases = codebases
+        self._computing = computing
         self._company = (credentials.api_base_url, credentials.company_id)
 
     def count(
@@ -251,7 +254,8 @@ class Source:
             # A cloud codebase changes at every upgrade: ask once more at the new place.
             response = self._send(self._resolved(limits), path, query, limits, headers)
         connectwise.check_answer(response.status, response.headers, response.body, path=path, now=self._clock.now())
-        result = read(response)
+        with self._computing():
+            result = read(response)
         self._budget.succeeded()
         return result
 

@@ -6,36 +6,25 @@ import gc
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import duckdb
 
 from avesa.adapters.delta.rows import arrow_table, fetch, from_micros, select_list, time_positions, version_of
+from avesa.canonical.merging import DeletionRow, Merged, RawRow, Seen, merge, see
 from avesa.canonical.projection import Projection
-from avesa.canonical.scd2 import Observation, Version, diff, extend, fold
 from avesa.canonical.table import BUCKET_WIDTH, bucket_of, row
-from avesa.domain.errors import DataError
 from avesa.domain.names import canonical_prefix
 from avesa.ports.tables import FoldedGroup, TableFile
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
-    from datetime import datetime
 
+    from avesa.canonical.scd2 import Version
     from avesa.ports.lake import Lake
     from avesa.ports.tables import FoldGroup, RawPart
 
 _MEMORY_LIMIT = "256MB"
-
-
-class _Seen(NamedTuple):
-    """What raw parts tell of the keys of a group."""
-
-    observations: dict[int, list[Observation]]
-    deletions: dict[int, list[datetime]]
-    rows: int
-    coerced: int
-    unreadable: list[tuple[int, str]]
 
 
 class GroupFold:
@@ -53,53 +42,40 @@ class GroupFold:
         with _collector_off(), self._database:
             seen = self._seen(self._group.parts, self._group.buckets)
             with self._lake.local_copies([self._prefix + file.path for file in self._group.files]) as paths:
-                before = self._versions(paths, seen.observations.keys() | seen.deletions.keys())
-                after = self._folded(seen, before)
-                return self._written(seen, before, after, paths)
+                before = self._versions(paths, seen.keys)
+                merged = merge(seen, before, self._history)
+                return self._written(seen, merged, paths)
 
-    def _seen(self, parts: Sequence[RawPart], buckets: Sequence[int], keys: frozenset[int] | None = None) -> _Seen:
+    def _history(self, keys: frozenset[int]) -> Seen:
+        """Return all that raw holds of the keys."""
+        parts = [part for part in self._group.history if any(part.min_id <= key <= part.max_id for key in keys)]
+        return self._seen(parts, self._group.buckets, keys)
+
+    def _seen(self, parts: Sequence[RawPart], buckets: Sequence[int], keys: frozenset[int] | None = None) -> Seen:
         """Return what the parts hold for the buckets; for some keys only, when `keys` names them."""
-        seen = _Seen({}, {}, 0, 0, [])
         wanted = frozenset(buckets)
-        rows = 0
-        coerced: set[tuple[int, str, datetime | None]] = set()
-        for record_id, seen_at, job_id, chunk_id, payload in self._raw_rows(parts, buckets, keys):
-            if record_id // BUCKET_WIDTH not in wanted:
-                continue
-            rows += 1
-            try:
-                found = self._projection.project(payload)
-            except DataError as error:
-                seen.unreadable.append((record_id, str(error)))
-                continue
-            if found.coerced:
-                coerced.add((record_id, found.record_hash, found.source_time))
-            seen.observations.setdefault(record_id, []).append(
-                Observation(
-                    seen_at=from_micros(seen_at),
-                    source_time=found.source_time,
-                    content=found.values,
-                    record_hash=found.record_hash,
-                    order=(job_id, chunk_id),
-                )
-            )
-        for record_id, found_at in self._deletion_rows(parts, buckets, keys):
-            if record_id // BUCKET_WIDTH in wanted:
-                seen.deletions.setdefault(record_id, []).append(from_micros(found_at))
-        return seen._replace(rows=rows, coerced=len(coerced))
+        return see(
+            (row for row in self._raw_rows(parts, buckets, keys) if row.id // BUCKET_WIDTH in wanted),
+            (row for row in self._deletion_rows(parts, buckets, keys) if row.id // BUCKET_WIDTH in wanted),
+            self._projection,
+        )
 
     def _raw_rows(
         self, parts: Sequence[RawPart], buckets: Sequence[int], keys: frozenset[int] | None
-    ) -> Iterator[tuple[int, int, str, str, bytes]]:
+    ) -> Iterator[RawRow]:
         # As bytes: making text of a payload, for the decoder to make bytes of it again, costs as much as decoding it.
         columns = "id::BIGINT AS key, epoch_us(ingested_at), job_id, chunk_id, encode(payload)"
-        return self._part_rows([part for part in parts if not part.is_deletions], columns, buckets, keys)
+        records = [part for part in parts if not part.is_deletions]
+        for record_id, seen_at, job_id, chunk_id, payload in self._part_rows(records, columns, buckets, keys):
+            yield RawRow(record_id, from_micros(seen_at), job_id, chunk_id, payload)
 
     def _deletion_rows(
         self, parts: Sequence[RawPart], buckets: Sequence[int], keys: frozenset[int] | None
-    ) -> Iterator[tuple[int, int]]:
+    ) -> Iterator[DeletionRow]:
         columns = "id::BIGINT AS key, epoch_us(found_missing_at)"
-        return self._part_rows([part for part in parts if part.is_deletions], columns, buckets, keys)
+        deletions = [part for part in parts if part.is_deletions]
+        for record_id, found_at in self._part_rows(deletions, columns, buckets, keys):
+            yield DeletionRow(record_id, from_micros(found_at))
 
     def _part_rows(
         self, parts: Sequence[RawPart], columns: str, buckets: Sequence[int], keys: frozenset[int] | None
@@ -130,47 +106,17 @@ class GroupFold:
             found.setdefault(int(str(values[2])), []).append(version_of(values, self._group.mapping, times))
         return found
 
-    def _folded(self, seen: _Seen, before: dict[int, list[Version]]) -> dict[int, list[Version]]:
-        """Return the versions of every key seen: from the batch where that is exact, else from all of raw."""
-        after: dict[int, list[Version]] = {}
-        unsure: set[int] = set()
-        for key in seen.observations.keys() | seen.deletions.keys():
-            known = before.get(key)
-            observations = seen.observations.get(key, [])
-            if known is None:
-                # No row of this key: no earlier part had it, so the batch is all there is.
-                after[key] = fold(observations, seen.deletions.get(key, ()))
-                continue
-            extended = None if key in seen.deletions else extend(known[-1], observations)
-            if extended is None:
-                unsure.add(key)
-            else:
-                after[key] = [*known[:-1], *extended]
-        return after | self._folded_from_raw(frozenset(unsure))
-
-    def _folded_from_raw(self, keys: frozenset[int]) -> dict[int, list[Version]]:
-        """Return the versions of keys whose past matters: late states, silent changes, deletions. Rare, and exact."""
-        if not keys:
-            return {}
-        parts = [part for part in self._group.history if any(part.min_id <= key <= part.max_id for key in keys)]
-        seen = self._seen(parts, self._group.buckets, keys)
-        return {key: fold(seen.observations.get(key, []), seen.deletions.get(key, ())) for key in keys}
-
-    def _written(
-        self, seen: _Seen, before: dict[int, list[Version]], after: dict[int, list[Version]], paths: list[str]
-    ) -> FoldedGroup:
-        changed = {key: versions for key, versions in after.items() if versions != before.get(key, [])}
-        changes = [diff(before.get(key, []), versions) for key, versions in changed.items()]
-        buckets = sorted({bucket_of(key) for key in changed})
-        added, rows = self._write_buckets(buckets, changed, paths)
+    def _written(self, seen: Seen, merged: Merged, paths: list[str]) -> FoldedGroup:
+        buckets = sorted({bucket_of(key) for key in merged.changed})
+        added, rows = self._write_buckets(buckets, merged.changed, paths)
         return FoldedGroup(
             added=tuple(added),
             added_rows=tuple(rows),
             replaced=tuple(file for file in self._group.files if file.bucket in set(buckets)),
             records=seen.rows,
-            versions_opened=sum(change.opened for change in changes),
-            versions_closed=sum(change.closed for change in changes),
-            versions_corrected=sum(change.corrected for change in changes),
+            versions_opened=merged.changes.opened,
+            versions_closed=merged.changes.closed,
+            versions_corrected=merged.changes.corrected,
             coerced=seen.coerced,
             unreadable=tuple(seen.unreadable),
         )

@@ -167,14 +167,22 @@ def _check_reads(connection: duckdb.DuckDBPyConnection, sql: str) -> None:
     statements = connection.extract_statements(sql)
     if len(statements) != 1:
         raise UsageError(f"one statement at a time, please; there are {len(statements)}")
-    kind = statements[0].type
+    kind: duckdb.StatementType | None = statements[0].type
     explained = _EXPLAIN.fullmatch(sql)
     if kind == duckdb.StatementType.EXPLAIN and explained is not None:
         # EXPLAIN ANALYZE carries out what it explains, and a COPY could overwrite a file that may be read.
-        inner = connection.extract_statements(explained["query"])
-        kind = inner[0].type if len(inner) == 1 else kind
+        kind = _kind(connection, explained["query"])
     if kind != duckdb.StatementType.SELECT:
         raise UsageError(f"`avesa query` only reads: {_READABLE}")
+
+
+def _kind(connection: duckdb.DuckDBPyConnection, sql: str) -> duckdb.StatementType | None:
+    """Return the kind of what EXPLAIN would explain; None for what cannot be told, such as an option of EXPLAIN."""
+    try:
+        statements = connection.extract_statements(sql)
+    except duckdb.ParserException:
+        return None
+    return statements[0].type if len(statements) == 1 else None
 
 
 def _as_readable(relation: duckdb.DuckDBPyRelation) -> duckdb.DuckDBPyRelation:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import threading
@@ -44,6 +45,13 @@ class LocalExecutor:
         self._pool: ProcessPoolExecutor | None = None
         self._starter = ThreadPoolExecutor(1, thread_name_prefix="avesa-starter", initializer=_block_interrupt)
         self._lock = threading.Lock()
+        self._places = threading.BoundedSemaphore(_usable_cores())
+
+    @contextlib.contextmanager
+    def computing(self) -> Iterator[None]:
+        """Hold one of as many places as this process may use cores."""
+        with self._places:
+            yield
 
     def map(self, function: Callable[[_Item], _Result], items: Sequence[_Item], *, limit: int) -> list[_Result]:
         workers = min(limit, len(items))

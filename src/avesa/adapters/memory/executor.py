@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
+    from contextlib import AbstractContextManager
 
 _Item = TypeVar("_Item")
 _Result = TypeVar("_Result")
@@ -16,6 +18,10 @@ class InlineExecutor:
 
     def map(self, function: Callable[[_Item], _Result], items: Sequence[_Item], *, limit: int) -> list[_Result]:  # noqa: ARG002 - one at a time is within every limit
         return [function(item) for item in items]
+
+    def computing(self) -> AbstractContextManager[None]:
+        """Wait for nobody: nothing happens side by side here."""
+        return nullcontext()
 
     def map_parsing(self, function: Callable[[_Item], _Result], items: Iterable[_Item]) -> Iterator[_Result]:
         """Give each result when it is asked for; no item is read ahead."""

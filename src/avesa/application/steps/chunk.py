@@ -113,7 +113,8 @@ def write_part(
     """
     while True:
         try:
-            return page, context.raw.write(part_name(work, chunk_id, page), records, ingested_at=at)
+            with context.executor.computing():
+                return page, context.raw.write(part_name(work, chunk_id, page), records, ingested_at=at)
         except ObjectExists:
             page += 1
 
