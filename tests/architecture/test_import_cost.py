@@ -22,7 +22,7 @@ HEAVY = (
     "pydantic",
     "urllib3",
 )
-MODULES_AT_MOST = 400
+MODULES_AT_MOST = 180
 PROBE = """
 import json, sys
 sys.argv = ["avesa", "--help"]

@@ -23,7 +23,7 @@ class Executor(Protocol):
         """Run work that waits (network), at most `limit` at a time."""
 
     def computing(self) -> AbstractContextManager[None]:
-        """Wait for one of as many places as the machine has cores; what is held in memory while computing is bounded."""
+        """Wait for one of as many places as the machine has cores: what computing holds in memory is bounded."""
 
     def map_parsing(self, function: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
         """Run work that computes, as many at a time as the machine has cores; function and items can be pickled."""

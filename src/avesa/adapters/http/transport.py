@@ -72,8 +72,9 @@ def _sorted(error: urllib3.exceptions.HTTPError, where: str) -> TransientSourceE
         )
     if isinstance(error, urllib3.exceptions.LocationValueError):
         return TenantPermanentError(f"{where}: this is not an address; correct it with `avesa setup-service`")
-    if isinstance(error, urllib3.exceptions.TimeoutError):
-        return TransientSourceError(f"{where}: no answer in time")
+    # To urllib3 a refused connection is a kind of timeout, so it comes first.
     if isinstance(error, urllib3.exceptions.NewConnectionError):
         return TransientSourceError(f"{where}: nothing accepts the connection")
+    if isinstance(error, urllib3.exceptions.TimeoutError):
+        return TransientSourceError(f"{where}: no answer in time")
     return TransientSourceError(f"{where}: the answer broke off ({type(error).__name__})")

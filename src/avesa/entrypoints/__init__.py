@@ -1,0 +1,1 @@
+"""The outermost layer: what a person or a scheduler starts."""

@@ -1,0 +1,117 @@
+"""`avesa jobs` and `avesa job`: what ran, what it did, and why something failed."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import click
+
+from avesa.entrypoints.options import OUTPUT, TENANT, Place, examples, placed
+
+if TYPE_CHECKING:
+    from avesa.domain.model import Job
+
+_SHOWN_EVENTS = 40
+
+
+@click.command(epilog=examples("avesa jobs", "avesa jobs --limit 5 --tenant-id acme --output json"))
+@click.option("--limit", type=click.IntRange(1, 10_000), default=20, show_default=True, help="How many, newest first.")
+@TENANT
+@OUTPUT
+@placed
+def jobs(place: Place, limit: int, tenant_id: str | None, output: str) -> int:
+    """List the latest runs, newest first."""
+    from avesa.application.payloads import to_json
+    from avesa.bootstrap.local_reading import local_reading
+
+    with local_reading(place.home) as reading:
+        found = reading.jobs.list(limit=limit, tenant_id=tenant_id)
+    if output == "json":
+        print(json.dumps({"jobs": [to_json(item) for item in found]}, ensure_ascii=False))
+    elif found:
+        _show(found)
+    else:
+        print("nothing has run yet; start with `avesa run`")
+    return 0
+
+
+@click.command(epilog=examples("avesa job 20261123T150405Z-k3x9qa", "avesa job 20261123T150405Z-k3x9qa --output json"))
+@click.argument("job_id", metavar="ID")
+@OUTPUT
+@placed
+def job(place: Place, job_id: str, output: str) -> int:
+    """Show one run: what was asked, each table's numbers and counts, every error, and what went wrong on the way.
+
+    What went wrong on the way are retries, repairs and unforeseen errors, from the events kept in logs/events.jsonl.
+    """
+    from avesa.application.payloads import to_json
+    from avesa.bootstrap.local_reading import local_reading
+    from avesa.domain.errors import UsageError
+    from avesa.entrypoints.job_events import events_of
+
+    with local_reading(place.home) as reading:
+        found = reading.jobs.get(job_id)
+        if found is None:
+            raise UsageError(f"there is no job {job_id!r}; `avesa jobs` lists those that there are")
+        events = events_of(reading.events_file, found)
+    if output == "json":
+        print(json.dumps({**to_json(found), "events": events}, ensure_ascii=False))
+    else:
+        _show_one(found, events)
+    return 0
+
+
+def _show(found: list[Job]) -> None:
+    from avesa.entrypoints import telling
+    from avesa.entrypoints.terminal import columns, console, show
+
+    rows = [
+        [
+            item.job_id,
+            item.tenant_id,
+            _asked(item),
+            item.status.value,
+            telling.time(item.started_at),
+            _length(item),
+            telling.count(sum(table.records_extracted for tenant in item.tenants for table in tenant.tables)),
+        ]
+        for item in found
+    ]
+    show(console(), columns("job", "tenant", "asked for", "status", "started", "took#", "extracted#"), rows)
+
+
+def _show_one(found: Job, events: list[dict[str, object]]) -> None:
+    from avesa.entrypoints import telling
+    from avesa.entrypoints.progress import line_of
+    from avesa.entrypoints.report import show_tenants
+    from avesa.entrypoints.terminal import console, printable
+
+    out = console()
+    out.print(f"job {found.job_id}: {found.status.value}")
+    out.print(f"asked for {_asked(found)}, tenant {found.tenant_id}")
+    out.print(f"started {telling.time(found.started_at)}, took {_length(found)}")
+    if found.error:
+        out.print(printable(found.error))
+    show_tenants(out, found.tenants)
+    for event in events[:_SHOWN_EVENTS]:
+        out.print(printable(f"{event['at']} {line_of(str(event['event']), event) or event['event']}"))
+    if len(events) > _SHOWN_EVENTS:
+        out.print(f"… and {len(events) - _SHOWN_EVENTS} more events; --output json has all of them")
+
+
+def _asked(item: Job) -> str:
+    wishes = [
+        name if value is True else f"{name}={value}"
+        for name, value in item.request.items()
+        if value and name not in {"tenant_id", "job_id"}
+    ]
+    return " ".join(wishes) or "what is new"
+
+
+def _length(item: Job) -> str:
+    from avesa.entrypoints import telling
+
+    if item.finished_at is None:
+        return "-"
+    return telling.age((item.finished_at - item.started_at).total_seconds())

@@ -1,0 +1,78 @@
+"""Carries out one run for a command: application, progress, signals."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from avesa.application.context import Bounds
+    from avesa.application.payloads import Json
+    from avesa.entrypoints.options import Place
+    from avesa.entrypoints.watching import Watcher
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parallel:
+    """How many at once, at most; None leaves it to the default."""
+
+    tenants: int | None = None
+    tables: int | None = None
+    chunks: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunOptions:
+    """How a run is carried out; what it does is in its request."""
+
+    place: Place
+    is_json: bool = False
+    mappings: Path | None = None
+    parallel: Parallel = field(default_factory=Parallel)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunEnding:
+    """What a run came to and how long it took."""
+
+    result: Json
+    seconds: float
+    is_stopped: bool
+
+
+def perform(options: RunOptions, request: Mapping[str, object]) -> RunEnding:
+    """Run the request with progress on the terminal. Raises UsageError before any work when it is wrong."""
+    from avesa.application.workflow import run_pipeline
+    from avesa.bootstrap.local import LocalSettings, local_application
+    from avesa.entrypoints.stopping import stopping_on_signals
+    from avesa.entrypoints.watching import watcher
+
+    watching: Watcher = watcher(is_error=options.is_json)
+    with stopping_on_signals(watching.stopping) as wish:
+        settings = LocalSettings(
+            home=options.place.home,
+            mappings=options.mappings,
+            secret_key=options.place.settings.secret_key,
+            bounds=_bounds(options.parallel),
+            sinks=(watching,),
+            is_stopping=wish.is_stopping,
+        )
+        started = time.monotonic()
+        with local_application(settings) as application, watching.shown():
+            result = run_pipeline(application, {name: value for name, value in request.items() if value is not None})
+        return RunEnding(result=result, seconds=time.monotonic() - started, is_stopped=wish.is_stopping())
+
+
+def _bounds(parallel: Parallel) -> Bounds:
+    from avesa.application.context import Bounds
+
+    usual = Bounds()
+    return Bounds(
+        tenants=parallel.tenants or usual.tenants,
+        tables=parallel.tables or usual.tables,
+        chunks=parallel.chunks or usual.chunks,
+    )
