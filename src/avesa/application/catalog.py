@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 from avesa.canonical.mapping import CanonicalMapping, parse_mapping
@@ -99,10 +100,16 @@ def _check_references(endpoints: EndpointCatalog, canonical: Mapping[str, Canoni
         raise ConfigError("\n".join(problems))
 
 
+@lru_cache(maxsize=4)
+def _parsed(files: tuple[tuple[str, bytes], ...]) -> Catalog:
+    """Return the catalog; every step of a run asks for the same one, and checking it takes longer than most steps."""
+    return parse_catalog(dict(files), folder="mappings")
+
+
 def load_catalog(lake: Lake) -> Catalog:
     """Return the catalog of the lake's own mappings."""
     files = {info.key.removeprefix(_PREFIX): lake.get(info.key) for info in lake.list(_PREFIX)}
-    return parse_catalog(files, folder="mappings")
+    return _parsed(tuple(sorted(files.items())))
 
 
 def publish_catalog(lake: Lake, files: Mapping[str, bytes], *, folder: str) -> Catalog:

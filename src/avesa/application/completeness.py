@@ -64,8 +64,8 @@ class Asked:
 
 def reconcile(
     asked: Asked, durable: set[int], *, quarantined: int, repair: Callable[[list[int]], Repaired]
-) -> tuple[Reconciled, set[int]]:
-    """Return the agreed counts and the ids agreed upon.
+) -> Reconciled:
+    """Return the agreed counts.
 
     `durable` are ids read from raw, `quarantined` records that the same read could not; `repair` makes missing ones
     durable. Raises IncompleteError when five rounds end without agreement.
@@ -78,7 +78,7 @@ def reconcile(
         is_bracketed = len(sizes) > 1 and min(sizes[-2:]) <= counted <= max(sizes[-2:])
         size = len(present) + nameless
         if counted == size or is_bracketed:
-            return Reconciled(source=size, lake=len(present & durable)), present
+            return Reconciled(source=size, lake=len(present & durable))
         present, nameless = _listed(asked, present)
         missing = sorted(present - durable - explained)
         if missing:

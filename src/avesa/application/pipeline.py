@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from avesa.application.steps.chunk import process_chunk
@@ -12,10 +14,11 @@ from avesa.application.steps.transform import transform_canonical
 from avesa.domain.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
     from avesa.application.context import StepContext
     from avesa.application.payloads import Json
+    from avesa.ports.work import EventSink
 
 STEPS: Final[Mapping[str, Callable[[StepContext, Mapping[str, object]], Json]]] = {
     "orchestrate_pipeline": orchestrate_pipeline,
@@ -41,4 +44,26 @@ class Application:
         step = STEPS.get(name)
         if step is None:
             raise UsageError(f"unknown step {name!r}; steps: {', '.join(STEPS)}")
-        return step(self.context, payload)
+        return step(replace(self.context, events=_LabelledSink(self.context.events, labels(name, payload))), payload)
+
+
+def labels(step: str, payload: Mapping[str, object]) -> dict[str, object]:
+    """Return what every event of a step is told with: the step, and the job and tenant that its payload names."""
+    found: dict[str, object] = {"step": step}
+    inner: object = payload
+    # A payload is a task, or holds its task, or holds the work that holds it.
+    while isinstance(inner, Mapping):
+        found |= {key: inner[key] for key in ("job_id", "tenant_id") if isinstance(inner.get(key), str)}
+        inner = inner.get("work") or inner.get("task")
+    return found
+
+
+class _LabelledSink:
+    """Adds a step's labels to its events; an event's own fields win."""
+
+    def __init__(self, sink: EventSink, fields: Mapping[str, object]) -> None:
+        self._sink = sink
+        self._fields = fields
+
+    def emit(self, event: str, **fields: object) -> None:
+        self._sink.emit(event, **{**self._fields, **fields})

@@ -98,6 +98,29 @@ def split_window(window: Window, *, now: datetime, days: int) -> list[Window]:
     return [*windows, Window(since=since, until=window.until)]
 
 
+def catch_up(plan: TablePlan, chunks: Sequence[Chunk], *, overlap_minutes: float) -> Chunk | None:
+    """Return a chunk for what changed since an unfinished plan was begun; None when nothing of it was read yet, or its
+    last catch-up waits to be read.
+
+    Without it a run that goes on with an old plan would complete a table as it was, and as many records that came since
+    as went would leave the counts equal.
+    """
+    begun = [chunk.read_started_at for chunk in chunks if chunk.read_started_at is not None]
+    is_waiting = chunks[-1].window != plan.window and chunks[-1].read_started_at is None
+    if not begun or is_waiting or plan.mode is ReadMode.BACKFILL:
+        return None
+    since = min([*begun, *([plan.source_now] if plan.source_now is not None else [])])
+    last = chunks[-1]
+    number = len(chunks) + 1
+    return Chunk(
+        tenant_id=last.tenant_id,
+        table_name=last.table_name,
+        chunk_id=f"{plan.job_id}/{last.table_name}/{number:05d}",
+        job_id=plan.job_id,
+        window=Window(since=since - timedelta(minutes=overlap_minutes)),
+    )
+
+
 def chunks_of(task: TableTask, plan: TablePlan, parts: Sequence[tuple[Window, IdRange]]) -> list[Chunk]:
     """Return the plan's chunks, numbered in order."""
     return [

@@ -64,6 +64,7 @@ class _Run:
 
     def _table(self, task: TableTask) -> TableResult:
         try:
+            self._go_on()
             work = from_json(TableWork, self._application.run_step("process_table", to_json(task)))
         except Exception as error:  # noqa: BLE001 - the local runner: one table's failure must not end the others
             return self._finished(TableEnd(task=task, error=self._failure(error)))
@@ -85,10 +86,15 @@ class _Run:
 
     def _chunk(self, work: TableWork, chunk_id: str) -> None:
         payload = to_json(ChunkTask(work=work, chunk_id=chunk_id))
-        while not self._context.is_stopping():
+        while True:
+            self._go_on()
             if self._application.run_step("process_chunk", payload)["is_done"]:
                 return
-        raise AvesaError("the run was asked to stop; what is durable stays, and the next run goes on from there")
+
+    def _go_on(self) -> None:
+        """Return unless the operator asked the run to end."""
+        if self._context.is_stopping():
+            raise AvesaError("the run was asked to stop; what is durable stays, and the next run goes on from there")
 
     def _finished(self, end: TableEnd) -> TableResult:
         return from_json(TableResult, self._application.run_step("finish_table", to_json(end)))

@@ -185,6 +185,8 @@ class Job:
     job_id: str
     status: Status
     request: dict[str, object] = field(default_factory=dict)
+    holder: Holder | None = None
+    """The process that works on it, so that another can tell whether it still does."""
     started_at: datetime
     finished_at: datetime | None = None
     tenants: tuple[TenantResult, ...] = ()

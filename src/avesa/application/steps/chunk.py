@@ -51,8 +51,11 @@ def _read(context: StepContext, work: TableWork, chunk: Chunk, catalog: Catalog,
     deadline = context.clock.monotonic() + context.bounds.chunk_budget_seconds
     while True:
         ids = IdRange(after=_resume_point(chunk), upto=chunk.upto_id)
+        # Seen when it was asked for, not when it was written: a worker that stood still in between must not make an old
+        # answer look newer than what others have seen, or found missing, since.
+        asked_at = context.clock.now()
         answer = source.page(endpoint, limits, window=chunk.window, ids=ids)
-        chunk = _landed(context, work, chunk, answer)
+        chunk = _landed(context, work, chunk, answer, at=asked_at)
         if chunk.status is Status.COMPLETED or context.is_stopping() or context.clock.monotonic() >= deadline:
             return chunk
 
@@ -61,14 +64,14 @@ def _resume_point(chunk: Chunk) -> int | None:
     return chunk.resume_after_id if chunk.resume_after_id is not None else chunk.after_id
 
 
-def _landed(context: StepContext, work: TableWork, chunk: Chunk, answer: Answer) -> Chunk:
+def _landed(context: StepContext, work: TableWork, chunk: Chunk, answer: Answer, *, at: datetime) -> Chunk:
     """Make a page durable, then say so: raw part, then checkpoint; a crash in between reads the page again."""
-    page, now = answer.page, context.clock.now()
+    page = answer.page
     number = chunk.pages + 1
     if page.rejected:
-        quarantine(context, work, chunk.chunk_id, number, page.rejected, at=now)
+        quarantine(context, work, chunk.chunk_id, number, page.rejected, at=at)
     if page.records:
-        number, _ = write_part(context, work, chunk.chunk_id, number, page.records, at=now)
+        number, _ = write_part(context, work, chunk.chunk_id, number, page.records, at=at)
     elif answer.has_more and answer.resume_after == _resume_point(chunk):
         message = (
             f"{chunk.table_name}: no record of a page can be read, so the read cannot go on past it; see the quarantine"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from avesa.application.catalog import load_catalog
 from avesa.application.completeness import Asked, Repaired, reconcile
@@ -49,10 +49,10 @@ def reconcile_table(context: StepContext, payload: Mapping[str, object]) -> Json
     table = _TableAtSource(context, work, work.plan, catalog, chunks)
     # The lake's ids are taken before the source lists its own: what appears in between cannot look deleted.
     is_swept = task.request.detect_deletes and table.can_be_swept()
-    current = table.current_ids() if is_swept else set()
+    known = table.known() if is_swept else _Known(set(), set())
     unread = sum(chunk.quarantined for chunk in chunks)
-    agreed, present = reconcile(table.asked, table.durable, quarantined=unread, repair=table.repair)
-    sweep_error = _swept(table, current, present) if is_swept else None
+    agreed = reconcile(table.asked, table.durable, quarantined=unread, repair=table.repair)
+    sweep_error = _swept(table, known) if is_swept else None
     done = replace(
         work,
         reconciled=agreed,
@@ -67,6 +67,15 @@ def reconcile_table(context: StepContext, payload: Mapping[str, object]) -> Json
     return to_json(done)
 
 
+class _Known(NamedTuple):
+    """What the canonical table will have when all of raw is folded, as far as ids can tell."""
+
+    ids: set[int]
+    """Current in the last commit, or in parts that no commit has folded."""
+    doubtful: set[int]
+    """Found missing by a sweep that no commit has folded: they may be closed, whatever was seen of them."""
+
+
 class _TableAtSource:
     """One table's durable ids beside the source that they came from; repairs what is missing."""
 
@@ -77,7 +86,9 @@ class _TableAtSource:
         self.context, self.work, self.plan, self.catalog = context, work, plan, catalog
         self.endpoint, self.limits = catalog.endpoint(task.table_name), catalog.limits(task.table_name)
         self.source = connect(context, find_tenant(context, task.tenant_id, task.service), catalog)
-        ranges = [IdRange(after=chunk.after_id, upto=chunk.upto_id) for chunk in chunks]
+        # A catch-up has a window of its own within the plan's.
+        planned = [chunk for chunk in chunks if chunk.window == plan.window]
+        ranges = [IdRange(after=chunk.after_id, upto=chunk.upto_id) for chunk in planned]
         self.asked = Asked(
             source=self.source,
             endpoint=self.endpoint,
@@ -85,8 +96,10 @@ class _TableAtSource:
             window=plan.window,
             ranges=ranges if plan.mode is not ReadMode.BACKFILL else [IdRange()],
         )
-        parts = context.raw.list(task.tenant_id, task.service, task.table_name)
-        self.durable = context.raw.ids([part for part in parts if part.job_id == plan.job_id and not part.is_deletions])
+        self.parts = context.raw.list(task.tenant_id, task.service, task.table_name)
+        of_plan = [part for part in self.parts if part.job_id == plan.job_id and not part.is_deletions]
+        self.durable = context.raw.ids(of_plan)
+        self.repaired_ids: set[int] = set()
         self.repaired = 0
         self.quarantined = 0
         self._page = 0
@@ -102,13 +115,17 @@ class _TableAtSource:
             )
         return False
 
-    def current_ids(self) -> set[int]:
-        """Return the ids that are current in the canonical table as last committed."""
+    def known(self) -> _Known:
+        """Return the ids that a sweep must find at the source; what died before its commit counts too."""
         mapping = self.catalog.mapping(self.work.task.table_name)
         if mapping is None:
-            return set()
-        return self.context.canonical.current_ids(
-            self.context.canonical.open(self.work.task.tenant_id, self.work.task.service, mapping)
+            return _Known(set(), set())
+        raw, canonical = self.context.raw, self.context.canonical
+        snapshot = canonical.open(self.work.task.tenant_id, self.work.task.service, mapping)
+        unfolded = [part for part in self.parts if part.key not in snapshot.folded]
+        return _Known(
+            canonical.current_ids(snapshot) | raw.ids([part for part in unfolded if not part.is_deletions]),
+            raw.ids([part for part in unfolded if part.is_deletions]),
         )
 
     def repair(self, missing: list[int]) -> Repaired:
@@ -125,6 +142,7 @@ class _TableAtSource:
                 self._page, _ = write_part(self.context, self.work, _REPAIR_CHUNK, self._page, page.records, at=now)
                 found.update(record.id for record in page.records)
         self.repaired += len(found)
+        self.repaired_ids |= found
         unreadable = self._unreadable(sorted(set(missing) - found)) if rejected else set()
         self.quarantined += len(unreadable)
         self.context.events.emit(
@@ -147,25 +165,26 @@ class _TableAtSource:
         }
 
 
-def _swept(table: _TableAtSource, current: set[int], present: set[int]) -> str | None:
+def _swept(table: _TableAtSource, known: _Known) -> str | None:
     """Record the ids that are gone; return the guard's refusal, if it refuses."""
     context, work = table.context, table.work
-    listed = present if table.plan.mode is ReadMode.FULL else _listed(table)
-    unknown = sorted(listed - current - table.durable)
+    # Counts that agree prove nothing here: as many records may have come as went.
+    listed = _listed(table)
+    unknown = sorted((listed - (known.ids - known.doubtful)) - table.repaired_ids)
     if unknown:
         # The source has records that no increment brought: lost, restored, or hidden by rights until now.
         table.durable |= table.repair(unknown).found
     # Each missing id is asked for once more: what comes after all was not listed, and is made durable.
-    missing = sorted(current - listed)
+    now = context.clock.now()
+    missing = sorted(known.ids - listed)
     asked_again = table.repair(missing) if missing else Repaired(set(), set())
     gone = sorted(set(missing) - asked_again.found - asked_again.unreadable)
     if not gone:
         return None
     try:
-        _guard(gone, current, table)
+        _guard(gone, known.ids, table)
     except MassDeleteRefused as refused:
         return str(refused)
-    now = context.clock.now()
     _write_deletions(context, work, gone, now)
     context.events.emit("deletions_found", tenant_id=work.task.tenant_id, table=work.task.table_name, count=len(gone))
     return None

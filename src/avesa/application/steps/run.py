@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 _ID_ALPHABET = "0123456789abcdefghijklmnopqrstuvwxyz"
 _ID_RANDOM_LENGTH = 6
+_RECENT_JOBS = 20
 
 
 def orchestrate_pipeline(context: StepContext, payload: Mapping[str, object]) -> Json:
@@ -38,16 +39,28 @@ def orchestrate_pipeline(context: StepContext, payload: Mapping[str, object]) ->
     if request.table_name is not None:
         request = replace(request, table_name=catalog.resolve(request.table_name))
     tasks = _tenant_tasks(context, request, catalog)
+    _close_dead_jobs(context)
+    job_id = request.job_id or new_job_id(context)
     job = Job(
         tenant_id=request.tenant_id or ALL_TENANTS,
-        job_id=request.job_id or new_job_id(context),
+        job_id=job_id,
         status=Status.PROCESSING,
+        holder=context.liveness.holder(job_id),
         request=to_json(request),
         started_at=context.clock.now(),
     )
     context.jobs.put(job)
     context.events.emit("job_started", job_id=job.job_id, tenants=len(tasks))
     return {"job_id": job.job_id, "tenants": [to_json(replace(task, job_id=job.job_id)) for task in tasks]}
+
+
+def _close_dead_jobs(context: StepContext) -> None:
+    """Say of recent jobs whose process is gone that they have failed: nobody else will."""
+    for job in context.jobs.list(limit=_RECENT_JOBS):
+        if job.status is Status.PROCESSING and job.holder is not None and context.liveness.is_gone(job.holder):
+            error = "its process ended before the run did; what was durable stays, and a later run goes on from there"
+            context.jobs.put(replace(job, status=Status.FAILED, error=error))
+            context.events.emit("dead_job_closed", job_id=job.job_id)
 
 
 def _tenant_tasks(context: StepContext, request: RunRequest, catalog: Catalog) -> list[TenantTask]:

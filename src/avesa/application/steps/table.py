@@ -125,8 +125,12 @@ def _planned(
     window = planning.window_of(mode, task, state, overlap_minutes=limits.overlap_minutes, lookback=lookback)
     if state.plan is not None and planning.can_adopt(state.plan, mode, window):
         chunks = context.chunks.list(task.tenant_id, task.table_name, state.plan.job_id)
-        if len(chunks) == state.plan.chunk_count:
-            return state.plan, chunks
+        # One more than planned: a crash came between a catch-up and its plan.
+        if len(chunks) >= state.plan.chunk_count:
+            has_filter = endpoint.incremental_field is not None and task.table_name not in tenant.untrusted_filters
+            overlap = limits.overlap_minutes
+            late = planning.catch_up(state.plan, chunks, overlap_minutes=overlap) if has_filter else None
+            return _resumed(context, task, lease, state, state.plan, [*chunks, *([late] if late is not None else [])])
     source = connect(context, tenant, catalog)
     plan, parts = _cut(context, task, catalog, source, mode, window)
     chunks = planning.chunks_of(task, plan, parts)
@@ -134,6 +138,17 @@ def _planned(
     # without them.
     context.chunks.add(lease, chunks)
     context.tables.save(lease, replace(state, plan=plan, last_job_id=task.job_id))
+    return plan, chunks
+
+
+def _resumed(
+    context: StepContext, task: TableTask, lease: Lease, state: TableState, plan: TablePlan, chunks: list[Chunk]
+) -> tuple[TablePlan, list[Chunk]]:
+    """Take over an unfinished plan, with the chunks that it has by now."""
+    if len(chunks) != plan.chunk_count:
+        context.chunks.add(lease, chunks[plan.chunk_count :])
+        plan = replace(plan, chunk_count=len(chunks))
+        context.tables.save(lease, replace(state, plan=plan, last_job_id=task.job_id))
     return plan, chunks
 
 
