@@ -26,7 +26,7 @@ from avesa.application.catalog import publish_catalog
 from avesa.application.context import Bounds, StepContext
 from avesa.application.pipeline import Application
 from avesa.bootstrap.packaged import packaged_mappings
-from avesa.domain.errors import UsageError
+from avesa.domain.errors import StorageError, UsageError
 from avesa.domain.names import Environment
 
 if TYPE_CHECKING:
@@ -79,6 +79,13 @@ def local_application(settings: LocalSettings) -> Iterator[Application]:
     clock = SystemClock()
     database = SqliteDatabase(settings.home / "state.sqlite3")
     lake = LocalLake(settings.lake)
+    if database.path.exists():
+        # A home of a newer version must be refused before the first write.
+        try:
+            SqliteTenantRegistry(database).list()
+        except StorageError:
+            database.close()
+            raise
     publish_catalog(lake, _mappings(settings), folder=str(settings.mappings or "mappings"))
     transport = Urllib3Transport()
     executor = LocalExecutor(settings.parsing_processes)

@@ -63,6 +63,15 @@ def _close_dead_jobs(context: StepContext) -> None:
             context.events.emit("dead_job_closed", job_id=job.job_id)
 
 
+def check_request(context: StepContext, payload: Mapping[str, object]) -> None:
+    """Raise the UsageError with which orchestrate_pipeline would refuse the request; store and start nothing."""
+    request = parse_request(payload)
+    catalog = load_catalog(context.lake)
+    if request.table_name is not None:
+        catalog.resolve(request.table_name)
+    _tenant_tasks(context, request, catalog)
+
+
 def _tenant_tasks(context: StepContext, request: RunRequest, catalog: Catalog) -> list[TenantTask]:
     service = catalog.service
     if request.tenant_id is not None:

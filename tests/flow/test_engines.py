@@ -1,0 +1,192 @@
+"""Other people's engines read the canonical tables and raw as they lie, and count and add up the same.
+
+Each engine runs in a process of its own: some bring native threads that do not end well beside another engine's.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import venv
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pyarrow.parquet as pq
+import pytest
+
+from avesa.simulator.site import Changes, CompanySpec, Site
+from tests.flow.pipeline import PATHS, pipeline
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+ROOT = Path(__file__).parents[2]
+HOURS = ("tickets", "time_entries")
+
+DELTA_RS = """
+import json, sys
+import pyarrow.compute as pc
+from deltalake import DeltaTable
+lake, table, hours = sys.argv[1], sys.argv[2], sys.argv[3]
+rows = DeltaTable(f"{lake}/acme/canonical/{table}").to_pyarrow_table()
+current = rows.filter(rows["is_current"])
+print(json.dumps([
+    rows.num_rows, current.num_rows, pc.count_distinct(rows["id"]).as_py(), pc.sum(current[hours]).as_py(),
+    pc.max(rows["valid_from"]).as_py().timestamp(),
+]))
+"""
+POLARS = """
+import json, sys
+import polars as pl
+lake, table, hours = sys.argv[1], sys.argv[2], sys.argv[3]
+rows = pl.scan_delta(f"{lake}/acme/canonical/{table}")
+counted = rows.select(
+    pl.len(), pl.col("is_current").sum().alias("current"), pl.col("id").n_unique().alias("ids"),
+    pl.col(hours).filter(pl.col("is_current")).sum().alias("hours"),
+    (pl.col("valid_from").max().dt.epoch("us") / 1e6).alias("newest"),
+).collect()
+print(json.dumps(list(counted.row(0))))
+"""
+CLICKHOUSE = """
+import json, sys
+import chdb
+lake, table, hours = sys.argv[1], sys.argv[2], sys.argv[3]
+counted = chdb.query(
+    f"SELECT count(), sum(is_current), uniqExact(id), sumIf({hours}, is_current), toUnixTimestamp(max(valid_from)) "
+    f"FROM deltaLakeLocal('{lake}/acme/canonical/{table}')", "JSONCompact"
+)
+print(json.dumps([float(value) for value in json.loads(str(counted))["data"][0]]))
+"""
+DUCKDB = """
+import json, pathlib, sys
+import duckdb, duckdb_extension_delta
+lake, table, hours = sys.argv[1], sys.argv[2], sys.argv[3]
+(extension,) = pathlib.Path(duckdb_extension_delta.__file__).parent.rglob("delta.duckdb_extension")
+# What is not packaged must not be fetched.
+database = duckdb.connect(config={"autoinstall_known_extensions": "false", "autoload_known_extensions": "false"})
+database.execute(f"LOAD '{extension}'")
+print(json.dumps(database.execute(
+    f"SELECT count(*), count(*) FILTER (is_current), count(DISTINCT id), sum({hours}) FILTER (is_current), "
+    f"epoch(max(valid_from)) FROM delta_scan('{lake}/acme/canonical/{table}')").fetchone()))
+"""
+RAW = {
+    "pyarrow": """
+import json, pathlib, sys
+import pyarrow.parquet as pq
+rows = [row for file in sys.argv[1:] for row in pq.ParquetFile(file).read().to_pylist()]
+length = sum(len(row["payload"]) for row in rows)
+print(json.dumps([len(rows), len({row["id"] for row in rows}), length, list(rows[0])]))
+""",
+    "polars": """
+import json, sys
+import polars as pl
+rows = pl.scan_parquet(sys.argv[1:])
+counted = rows.select(pl.len(), pl.col("id").n_unique().alias("ids"), pl.col("payload").str.len_chars().sum()).collect()
+print(json.dumps([*counted.row(0), rows.collect_schema().names()]))
+""",
+    "duckdb": """
+import json, sys
+import duckdb
+files = sys.argv[1:]
+rows = duckdb.read_parquet(files)
+counted = rows.aggregate("count(*), count(DISTINCT id), sum(length(payload))::BIGINT").fetchall()
+print(json.dumps([*counted[0], rows.columns]))
+""",
+}
+
+
+@pytest.fixture(scope="module")
+def read(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, Site]]:
+    """A lake with versions, deletions and corrections in it, and the site that it was read from."""
+    sizes = {"service/tickets": 1_500, "time/entries": 900, "company/companies": 60, "company/contacts": 200}
+    site = Site(seed=5, companies=[CompanySpec(login="acme", sizes=sizes)])
+    with pipeline(site, tmp_path_factory.mktemp("engines"), "acme") as made:
+        made.run()
+        for path in PATHS.values():
+            site.company("acme").apply(path, Changes(edits=30, inserts=5, deletes=4, silent=3))
+        assert made.run(detect_deletes=True)["status"] == "completed"
+        assert made.run(full_sync=True)["status"] == "completed"
+        yield made.lake, site
+
+
+def told(python: Path | str, program: str, *arguments: str, folder: Path | None = None) -> list[Any]:
+    """Return what an engine's program prints. ClickHouse reads files below its working folder only."""
+    done = subprocess.run(
+        [str(python), "-c", program, *arguments], cwd=folder, capture_output=True, text=True, check=False, timeout=120
+    )
+    assert done.returncode == 0, done.stderr
+    found: list[Any] = json.loads(done.stdout.splitlines()[-1])
+    return found
+
+
+@pytest.fixture(scope="module")
+def by_delta_rs(read: tuple[Path, Site]) -> dict[str, list[Any]]:
+    """What delta-rs, the library that wrote them, counts of the tables."""
+    return {table: told(sys.executable, DELTA_RS, str(read[0]), table, "actual_hours") for table in HOURS}
+
+
+def assert_counted(read: tuple[Path, Site], by_delta_rs: dict[str, list[Any]], counted: dict[str, list[Any]]) -> None:
+    for table in HOURS:
+        truth = read[1].company("acme").records(PATHS[table])
+        rows, current, ids, hours, newest = counted[table]
+        assert current == len(truth)
+        assert hours == pytest.approx(sum(record.get("actualHours", 0.0) for record in truth.values()))
+        assert [rows, current, ids, int(newest)] == [*by_delta_rs[table][:3], int(by_delta_rs[table][4])]
+        assert rows > ids > current
+
+
+def counted_by(read: tuple[Path, Site], python: Path | str, program: str) -> dict[str, list[Any]]:
+    lake = read[0]
+    return {table: told(python, program, str(lake), table, "actual_hours", folder=lake) for table in HOURS}
+
+
+def test_delta_rs_counts_what_the_source_has(read: tuple[Path, Site], by_delta_rs: dict[str, list[Any]]) -> None:
+    assert_counted(read, by_delta_rs, by_delta_rs)
+
+
+@pytest.mark.engines
+@pytest.mark.parametrize("program", [POLARS, CLICKHOUSE], ids=["polars", "clickhouse"])
+def test_the_same_is_counted_by(read: tuple[Path, Site], by_delta_rs: dict[str, list[Any]], program: str) -> None:
+    assert_counted(read, by_delta_rs, counted_by(read, sys.executable, program))
+
+
+@pytest.mark.engines
+def test_the_same_is_counted_by_duckdbs_own_delta_extension(
+    read: tuple[Path, Site], by_delta_rs: dict[str, list[Any]], tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    assert_counted(read, by_delta_rs, counted_by(read, _duckdb_reader(tmp_path_factory), DUCKDB))
+
+
+@pytest.mark.engines
+@pytest.mark.parametrize("engine", RAW)
+def test_raw_is_read_by(read: tuple[Path, Site], engine: str) -> None:
+    folder = read[0] / "acme/raw/connectwise/service/tickets"
+    files = [file for file in sorted(folder.rglob("*.parquet")) if "deletions" not in file.parts]
+    payloads = [row["payload"] for file in files for row in pq.ParquetFile(file).read().to_pylist()]
+
+    counted = told(sys.executable, RAW[engine], *map(str, files))
+
+    columns = ["id", "last_updated", "ingested_at", "job_id", "chunk_id", "payload"]
+    ids = {json.loads(payload)["id"] for payload in payloads}
+    assert counted == [len(payloads), len(ids), sum(map(len, payloads)), columns]
+
+
+def _duckdb_reader(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the Python of an environment with DuckDB and its extension as wheels; made once per cache."""
+    named = os.environ.get("AVESA_TEST_CACHE")
+    folder = (Path(named) if named else tmp_path_factory.mktemp("reader")) / "duckdb-reader"
+    python = folder / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+    if not (folder / "complete").exists():
+        venv.create(folder, with_pip=True, clear=True)
+        requirements = ROOT / "requirements" / "duckdb-reader.txt"
+        installed = subprocess.run(
+            [str(python), "-m", "pip", "install", "--quiet", "--require-hashes", "--requirement", str(requirements)],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert installed.returncode == 0, installed.stderr
+        (folder / "complete").touch()
+    return python
