@@ -32,11 +32,19 @@ def read_mode(task: TableTask, state: TableState, endpoint: Endpoint, tenant: Te
     return ReadMode.INCREMENT
 
 
-def can_adopt(plan: TablePlan, mode: ReadMode, window: Window) -> bool:
+def can_adopt(plan: TablePlan, mode: ReadMode, window: Window, *, not_before: datetime | None = None) -> bool:
     """Whether an unfinished plan serves a run of `mode`: what it has made durable need not be read again.
 
-    A plan that reads more serves one that asks for less; a backfill only its own range.
+    A plan that reads more serves one that asks for less; a backfill only its own range. Who asks for all of a table
+    that was read before wants changes that no increment shows: a plan begun before `not_before` may have missed them.
     """
+    if (
+        mode is ReadMode.FULL
+        and not_before is not None
+        and plan.source_now is not None
+        and plan.source_now < not_before
+    ):
+        return False
     if mode is ReadMode.BACKFILL or plan.mode is ReadMode.BACKFILL:
         return plan.mode is mode and plan.window == window
     return plan.mode is ReadMode.FULL or mode is ReadMode.INCREMENT

@@ -38,6 +38,10 @@ _IDS_PER_REQUEST: Final = 150
 """Ids of up to ten digits that fit an address of 2,000 characters, the guide's advice."""
 
 
+_LENGTH_OF_AN_ID_ALONE: Final = len(b'{"id":-9223372036854775808}') + 2
+"""Bytes of the longest record that has nothing but its id, a space or two included."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IdRange:
     """Ids in (after, upto]; None is open."""
@@ -171,6 +175,8 @@ class Source:
         def read(response: HttpResponse) -> Answer:
             page = split_page(response.body, drop_fields=drop)
             _check_order(page, ids, endpoint.path)
+            if not fields:
+                _check_content(page, endpoint.path)
             promised = connectwise.has_next(response.headers)
             is_empty = not page.records and not page.rejected
             # A server that sends no Link header is asked until a page is empty.
@@ -307,6 +313,15 @@ def _conditions(endpoint: Endpoint, window: Window, after_id: int | None, upto_i
     return connectwise.conditions(
         field_name=endpoint.incremental_field, window=window, after_id=after_id, upto_id=upto_id
     )
+
+
+def _check_content(page: Page, path: str) -> None:
+    """Raise TransientSourceError for records of an id alone: the answer to another question, which would lie in the
+    table as a nearly empty row.
+    """
+    for record in page.records:
+        if len(record.payload) <= _LENGTH_OF_AN_ID_ALONE:
+            raise TransientSourceError(f"{path}: the page holds ids in the place of records (id {record.id})")
 
 
 def _check_order(page: Page, ids: IdRange, path: str) -> None:

@@ -134,6 +134,15 @@ def test_an_unfinished_plan_is_gone_on_with_when_it_reads_at_least_what_is_asked
     assert planning.can_adopt(plan, asked, window) is is_adopted
 
 
+@pytest.mark.parametrize(("asked", "is_adopted"), [(FULL, False), (INCREMENT, True)])
+def test_an_old_plan_does_not_serve_who_asks_for_all_again(asked: ReadMode, *, is_adopted: bool) -> None:
+    begun = datetime(2026, 3, 1, tzinfo=UTC)
+    plan = TablePlan(job_id="old", mode=FULL, source_now=begun)
+
+    assert planning.can_adopt(plan, asked, Window(), not_before=begun + timedelta(seconds=1)) is is_adopted
+    assert planning.can_adopt(plan, asked, Window(), not_before=begun) is True
+
+
 # ------------------------------------------------------------------------------------------------- chunks
 
 

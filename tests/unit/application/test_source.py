@@ -243,6 +243,14 @@ def test_a_repeated_page_is_asked_for_again() -> None:
     assert second.page.records[0].id > last
 
 
+def test_a_page_of_ids_alone_is_no_page_of_records() -> None:
+    world = World()
+    ids = [record.id for record in page(world).page.records]
+    world.transport.before = answering(response(b"[" + b",".join(b'{"id": %d}' % number for number in ids) + b"]"))
+
+    assert len(page(world).page.records[0].payload) > 1000
+
+
 def test_a_page_that_ignores_its_upper_end_is_asked_for_again() -> None:
     world = World()
     highest = page(world).page.records[50].id

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from avesa.ports.time import Clock
 
 _APPLICATION: Final = "avesa-fold"
-"""Every commit of ours writes this application transaction, so that two that start from one version always conflict."""
+"""The application transaction in which every commit of ours carries the number of its fold."""
 _PARTITION: Final = "id_bucket"
 _DELTA_TYPES: Final = {
     ColumnType.STRING: "string",
@@ -149,6 +149,7 @@ class DeltaCanonicalStore:
         properties = CommitProperties(
             app_transactions=[Transaction(_APPLICATION, number)],
             custom_metadata={"avesaFold": str(number), "avesaMapping": snapshot.mapping.digest},
+            # A commit that was not made against the newest version is refused, whatever the two of them touch.
             max_commit_retries=0,
         )
         at = int(self._clock.now().timestamp() * 1000)

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from avesa.domain.model import Lease, TableState
 
 _WAIT_SLICE_SECONDS = 2.0
+_RESUMED_WITHIN = timedelta(hours=24)
 
 
 def process_table(context: StepContext, payload: Mapping[str, object]) -> Json:
@@ -123,7 +124,8 @@ def _planned(
     mode = planning.read_mode(task, state, endpoint, tenant)
     lookback = context.clock.now() - timedelta(days=catalog.backfill.rule(task.service, task.tenant_id)[0])
     window = planning.window_of(mode, task, state, overlap_minutes=limits.overlap_minutes, lookback=lookback)
-    if state.plan is not None and planning.can_adopt(state.plan, mode, window):
+    not_before = None if state.bookmark_at is None else context.clock.now() - _RESUMED_WITHIN
+    if state.plan is not None and planning.can_adopt(state.plan, mode, window, not_before=not_before):
         chunks = context.chunks.list(task.tenant_id, task.table_name, state.plan.job_id)
         # One more than planned: a crash came between a catch-up and its plan.
         if len(chunks) >= state.plan.chunk_count:
