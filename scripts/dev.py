@@ -237,7 +237,8 @@ def lock(arguments: "list[str]") -> int:
     pinned = ["--constraints", "requirements/runtime.txt"]
     targets = [
         ("runtime", runtime),
-        ("dev", [*runtime, "requirements/dev.in", *pinned]),
+        ("aws", [*runtime, "requirements/aws.in", *pinned]),
+        ("dev", [*runtime, "requirements/aws.in", "requirements/dev.in", *pinned]),
         ("duckdb-reader", ["requirements/duckdb-reader.in"]),
     ]
     for name, sources in targets:

@@ -12,7 +12,12 @@ hypothesis.settings.register_profile("avesa", deadline=None, print_blob=True)
 hypothesis.settings.load_profile("avesa")
 
 # marker -> the variable that a person or the CI sets to run it; unset, such a test is skipped and says why.
-OPT_IN = {"clients": "AVESA_TEST_CLIENTS", "engines": "AVESA_TEST_ENGINES"}
+OPT_IN = {
+    "clients": "AVESA_TEST_CLIENTS",
+    "engines": "AVESA_TEST_ENGINES",
+    "emulator": "AVESA_TEST_EMULATOR",
+    "infrastructure": "AVESA_TEST_INFRASTRUCTURE",
+}
 # What the product reads from its environment; AVESA_TEST_* and AVESA_VENV belong to the tests and to scripts/dev.py.
 SETTINGS = ("AVESA_", "CONNECTWISE_", "AWS_")
 NOT_SETTINGS = ("AVESA_TEST_", "AVESA_VENV")

@@ -114,7 +114,7 @@ class ParquetRawStore:
         found: set[int] = set()
         with self._lake.local_copies([part.key for part in parts]) as paths:
             for path in paths:
-                column = pq.read_table(path, columns=["id"]).column(0).cast(pa.int64())
+                column = pq.ParquetFile(path).read(columns=["id"]).column(0).cast(pa.int64())
                 found.update(column.to_pylist())
         return found
 

@@ -1,0 +1,175 @@
+"""A whole run, step by step as the functions are called, with policies enforced: no step has more than its function.
+
+Tenant steps begin with credentials that open nothing; orchestrator and aggregator have rights of their own.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from deltalake import DeltaTable
+
+from avesa.adapters.aws.access import AwsAccess
+from avesa.adapters.aws.tenancy import TENANT_OF_SESSION, scope_of_role, tenant_policy
+from avesa.application.setup import setup_service
+from avesa.application.workflow import run_pipeline
+from avesa.bootstrap import aws
+from avesa.bootstrap.aws import TENANT_STEPS, aws_application, publish_mappings, run_lambda_step
+from avesa.bootstrap.aws_settings import read_aws_settings
+from avesa.domain.errors import StorageError, UsageError
+from avesa.domain.names import Environment
+from avesa.simulator.company import CompanySpec
+from avesa.simulator.server import serve
+from avesa.simulator.site import Site
+from rehearsal.emulator import ACCOUNT, REGION
+from tests.emulator.servers import ROOT, enforcing_emulator, make_bucket, make_function, make_role, make_tables
+from tests.flow.pipeline import PATHS, projected
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from avesa.adapters.aws.access import AwsCredentials
+    from avesa.application.context import StepContext
+    from avesa.application.payloads import Json
+    from rehearsal.emulator import Emulator
+
+__all__ = ["enforcing_emulator"]  # a fixture, found here by name
+pytestmark = pytest.mark.emulator
+
+BUCKET = "data-storage-msp-staging"
+SCOPE = scope_of_role(f"arn:aws:iam::{ACCOUNT}:role/x", environment=Environment.STAGING, bucket=BUCKET, region=REGION)
+TRANSFORM_STEPS = ("reconcile_table", "transform_canonical")
+SECONDS_OF_A_FUNCTION = 900
+
+
+class Functions:
+    """Calls steps as their functions do: with the function's variables, credentials and package."""
+
+    def __init__(self, context: StepContext, variables: Mapping[str, str], worker: AwsCredentials) -> None:
+        self.context = context
+        self._variables = variables
+        self._worker = worker
+        self.called: list[str] = []
+        self.patch = pytest.MonkeyPatch()
+
+    def run_step(self, name: str, payload: Mapping[str, object]) -> Json:
+        self.called.append(name)
+        signs = self._worker if name in TENANT_STEPS else ROOT
+        package = "transform" if name in TRANSFORM_STEPS else "chunk"
+        variables = {
+            **self._variables,
+            "AVESA_PACKAGE": package,
+            "AWS_ACCESS_KEY_ID": signs.access_key_id,
+            "AWS_SECRET_ACCESS_KEY": signs.secret_access_key,
+        }
+        for variable, value in variables.items():
+            self.patch.setenv(variable, value)
+        # Each function is a process of its own; here they follow each other in one.
+        aws._lambda_settings.cache_clear()
+        aws._workplaces.clear()
+        told = {**payload, "execution_arn": f"arn:aws:states:{REGION}:{ACCOUNT}:execution:TableProcessor-staging:one"}
+        given = json.loads(json.dumps(told if name == "process_table" else dict(payload)))
+        answer = run_lambda_step(name, given, remaining_ms=lambda: SECONDS_OF_A_FUNCTION * 1000)
+        if answer.get("manifest_key"):
+            # The distributed map reads the manifest; the local workflow that maps here wants the ids.
+            manifest = json.loads(self.context.lake.get(str(answer["manifest_key"])))
+            answer = {**answer, "chunk_ids": [entry["chunk_id"] for entry in manifest]}
+        return answer
+
+
+@pytest.fixture(scope="module")
+def site() -> Site:
+    sizes = {"tickets": 2500, "time_entries": 300, "companies": 40, "contacts": 80}
+    return Site(seed=11, companies=[CompanySpec(login="acme", sizes=sizes)])
+
+
+@pytest.fixture(scope="module")
+def functions(enforcing_emulator: Emulator, site: Site) -> Iterator[Functions]:
+    access = AwsAccess(region=REGION, endpoint_url=enforcing_emulator.url, credentials=ROOT)
+    make_tables(access, Environment.STAGING)
+    make_bucket(access, BUCKET)
+    variables = {
+        "AVESA_ENVIRONMENT": "staging",
+        "AWS_REGION": REGION,
+        "AWS_ENDPOINT_URL": enforcing_emulator.url,
+        "AVESA_TENANT_ROLE_ARN": make_role(
+            enforcing_emulator, "avesa-tenant-worker-staging", tenant_policy(SCOPE, TENANT_OF_SESSION)
+        ),
+    }
+    settings = read_aws_settings(variables)
+    with pytest.MonkeyPatch.context() as patch, serve(site, port=0) as server:
+        patch.setenv("AWS_ACCESS_KEY_ID", ROOT.access_key_id)
+        patch.setenv("AWS_SECRET_ACCESS_KEY", ROOT.secret_access_key)
+        publish_mappings(settings)
+        with aws_application(settings) as application:
+            keys = site.company("acme").credentials
+            values = {
+                "company_id": keys.company_id,
+                "public_key": keys.public_key,
+                "private_key": keys.private_key,
+                "client_id": keys.client_id,
+                "api_base_url": server.url,
+            }
+            setup_service(
+                application.context, tenant_id="acme", service="connectwise", company_name="Acme", values=values
+            )
+            made = Functions(application.context, variables, make_function(enforcing_emulator, "functions"))
+            yield made
+            made.patch.undo()
+
+
+def _rows(functions: Functions, table: str) -> dict[int, dict[str, Any]]:
+    uri, options = functions.context.lake.table_uri(f"acme/canonical/{table}/")
+    rows = DeltaTable(uri, storage_options=options).to_pyarrow_table().to_pylist()
+    return {int(row["id"]): row for row in rows if row["is_current"]}
+
+
+def test_a_run_through_the_functions_leaves_every_record_in_its_table(functions: Functions, site: Site) -> None:
+    result = run_pipeline(functions, {})  # type: ignore[arg-type]
+
+    assert result["status"] == "completed", result
+    assert set(functions.called) == TENANT_STEPS | {"orchestrate_pipeline", "aggregate_results"}
+    for table, path in PATHS.items():
+        truth = site.company("acme").records(path)
+        current = _rows(functions, table)
+        assert current.keys() == truth.keys()
+        for record_id, record in truth.items():
+            expected = projected(table, record)
+            assert {name: current[record_id][name] for name in expected} == expected
+
+
+def test_a_sweep_through_the_functions_closes_what_is_gone(functions: Functions, site: Site) -> None:
+    run_pipeline(functions, {"tenant_id": "acme", "table_name": "company/contacts"})  # type: ignore[arg-type]
+    gone = max(site.company("acme").records("company/contacts"))
+    site.company("acme").delete("company/contacts", gone)
+
+    request = {"tenant_id": "acme", "table_name": "company/contacts", "detect_deletes": True}
+    result = run_pipeline(functions, request)  # type: ignore[arg-type]
+
+    assert result["status"] == "completed", result
+    assert gone not in _rows(functions, "contacts")
+
+
+def test_a_step_for_a_tenant_without_a_role_to_assume_is_refused(
+    functions: Functions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    task = {"job_id": "j", "tenant_id": "acme", "service": "connectwise", "request": {}}
+    poor = Functions(functions.context, {**functions._variables, "AVESA_TENANT_ROLE_ARN": " "}, functions._worker)
+
+    with pytest.raises(UsageError, match="AVESA_TENANT_ROLE_ARN is not set"):
+        poor.run_step("process_tenant", task)
+    poor.patch.undo()
+
+
+def test_what_a_function_may_not_do_it_cannot_do_with_its_own_credentials(
+    functions: Functions, enforcing_emulator: Emulator
+) -> None:
+    settings = replace(read_aws_settings(functions._variables), environment=Environment.STAGING)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("AWS_ACCESS_KEY_ID", functions._worker.access_key_id)
+        patch.setenv("AWS_SECRET_ACCESS_KEY", functions._worker.secret_access_key)
+        with aws_application(settings) as application, pytest.raises(StorageError, match="AccessDenied"):
+            application.context.lake.get("mappings/backfill_config.json")
