@@ -1,0 +1,1 @@
+"""The parts of the stacks: names, functions and their packages, state machines, policies, schedules."""
