@@ -235,11 +235,15 @@ def lock(arguments: "list[str]") -> int:
     compiled += ["--no-emit-index-url", "--no-emit-find-links", "--no-header", *arguments]
     runtime = ["pyproject.toml", "requirements/runtime.in"]
     pinned = ["--constraints", "requirements/runtime.txt"]
+    # What runs on AWS, or deploys it, has the releases that the tests run with.
+    deployed = [*pinned, "--constraints", "requirements/aws.txt"]
     targets = [
         ("runtime", runtime),
         ("aws", [*runtime, "requirements/aws.in", *pinned]),
-        ("dev", [*runtime, "requirements/aws.in", "requirements/dev.in", *pinned]),
+        ("dev", [*runtime, "requirements/aws.in", "requirements/dev.in", *deployed]),
         ("duckdb-reader", ["requirements/duckdb-reader.in"]),
+        *((name, [f"requirements/{name}.in", *deployed]) for name in ("lambda-chunk", "lambda-transform")),
+        ("infrastructure", ["requirements/infrastructure.in", *deployed]),
     ]
     for name, sources in targets:
         output = f"requirements/{name}.txt"
@@ -248,12 +252,42 @@ def lock(arguments: "list[str]") -> int:
     return 0
 
 
+def kill_matrix(arguments: "list[str]") -> int:
+    """Kill a run at every durable write, recover it, compare every row (docs/reliability.md)."""
+    return harness("kill_matrix", arguments)
+
+
+def histories(arguments: "list[str]") -> int:
+    """Live through random histories, each from a seed (docs/reliability.md)."""
+    return harness("histories", arguments)
+
+
+def mutations(arguments: "list[str]") -> int:
+    """Break the source in well-known ways and show what turns red (docs/reliability.md)."""
+    return harness("mutations", arguments)
+
+
+def harness(name: str, arguments: "list[str]") -> int:
+    """Run one of the harnesses in `reliability/`, which need the sources beside them."""
+    environment = prepare(DEV)
+    os.chdir(ROOT)
+    return hand_over([str(environment.python), "-m", f"reliability.{name}", *arguments])
+
+
+def rehearsal(arguments: "list[str]") -> int:
+    """Carry the whole deployment guide out on an emulator of AWS (docs/deployment.md)."""
+    environment = prepare(DEV)
+    os.chdir(ROOT)
+    return hand_over([str(environment.python), "-m", "rehearsal", *arguments])
+
+
 COMMANDS = {"demo": demo, "test": test, "setup": setup, "check": check, "lock": lock, "avesa": avesa}
+COMMANDS |= {"rehearsal": rehearsal, "kill-matrix": kill_matrix, "histories": histories, "mutations": mutations}
 
 
 def main(arguments: "list[str]") -> int:
     """Run the command that the arguments name; return its exit status."""
-    described = "\n".join(f"  {name:8}{(run.__doc__ or '').splitlines()[0]}" for name, run in COMMANDS.items())
+    described = "\n".join(f"  {name:12}{(run.__doc__ or '').splitlines()[0]}" for name, run in COMMANDS.items())
     parser = argparse.ArgumentParser(
         prog="python3 scripts/dev.py",
         description=f"Work with a checkout of AVESA.\n\n{described}",

@@ -17,6 +17,7 @@ OPT_IN = {
     "engines": "AVESA_TEST_ENGINES",
     "emulator": "AVESA_TEST_EMULATOR",
     "infrastructure": "AVESA_TEST_INFRASTRUCTURE",
+    "rehearsal": "AVESA_TEST_REHEARSAL",
 }
 # What the product reads from its environment; AVESA_TEST_* and AVESA_VENV belong to the tests and to scripts/dev.py.
 SETTINGS = ("AVESA_", "CONNECTWISE_", "AWS_")

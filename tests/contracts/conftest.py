@@ -15,16 +15,16 @@ from cryptography.fernet import Fernet
 from avesa.adapters.aws.lake import S3Lake
 from avesa.adapters.aws.ledgers import DynamoChunkLedger, DynamoJobLedger
 from avesa.adapters.aws.liveness import ExecutionLiveness
-from avesa.adapters.aws.process import ThreadExecutor
 from avesa.adapters.aws.records import StateTables
 from avesa.adapters.aws.secrets import SecretsManagerStore
 from avesa.adapters.aws.state import DynamoTableStates, DynamoTenantRegistry
 from avesa.adapters.local.database import SqliteDatabase
-from avesa.adapters.local.executor import LocalExecutor
 from avesa.adapters.local.lake import LocalLake
 from avesa.adapters.local.liveness import ProcessLiveness
 from avesa.adapters.local.secrets import EncryptedSecretStore, SecretKey
 from avesa.adapters.local.state import SqliteChunkLedger, SqliteJobLedger, SqliteTableStates, SqliteTenantRegistry
+from avesa.adapters.machine.processes import ProcessExecutor
+from avesa.adapters.machine.threads import ThreadExecutor
 from avesa.adapters.memory.executor import InlineExecutor
 from avesa.adapters.memory.lake import MemoryLake
 from avesa.adapters.memory.liveness import MemoryLiveness
@@ -122,9 +122,9 @@ LIVENESS: dict[str, Callable[[Path], Liveness]] = {
 }
 EXECUTORS: dict[str, Callable[[], Executor]] = {
     "memory": InlineExecutor,
-    "local": lambda: LocalExecutor(parsing_processes=2),
-    "local, one process": lambda: LocalExecutor(parsing_processes=1),
-    "aws": ThreadExecutor,
+    "processes": lambda: ProcessExecutor(parsing_processes=2),
+    "one process": lambda: ProcessExecutor(parsing_processes=1),
+    "threads": ThreadExecutor,
 }
 
 
@@ -164,7 +164,7 @@ def liveness(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Livenes
 def executor(request: pytest.FixtureRequest) -> Iterator[Executor]:
     made = EXECUTORS[request.param]()
     yield made
-    if isinstance(made, LocalExecutor):
+    if isinstance(made, ProcessExecutor):
         made.close()
 
 

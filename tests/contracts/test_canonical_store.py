@@ -11,8 +11,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from avesa.adapters.delta.store import DeltaCanonicalStore
-from avesa.adapters.local.clock import SystemClock
 from avesa.adapters.local.lake import LocalLake
+from avesa.adapters.machine.clock import SystemClock
 from avesa.adapters.memory.canonical import MemoryCanonicalStore
 from avesa.adapters.memory.raw import MemoryRawStore
 from avesa.adapters.parquet.raw import ParquetRawStore

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-from avesa.adapters.local.clock import SystemClock
+from avesa.adapters.machine.clock import SystemClock
 from avesa.adapters.memory.clock import FakeClock
 
 

@@ -25,7 +25,15 @@ from avesa.simulator.company import CompanySpec
 from avesa.simulator.server import serve
 from avesa.simulator.site import Site
 from rehearsal.emulator import ACCOUNT, REGION
-from tests.emulator.servers import ROOT, enforcing_emulator, make_bucket, make_function, make_role, make_tables
+from tests.emulator.servers import (
+    ROOT,
+    client_for,
+    enforcing_emulator,
+    make_bucket,
+    make_function,
+    make_role,
+    make_tables,
+)
 from tests.flow.pipeline import PATHS, projected
 
 if TYPE_CHECKING:
@@ -139,6 +147,20 @@ def test_a_run_through_the_functions_leaves_every_record_in_its_table(functions:
         for record_id, record in truth.items():
             expected = projected(table, record)
             assert {name: current[record_id][name] for name in expected} == expected
+
+
+def test_a_run_through_the_functions_makes_its_table_known_to_athena(
+    functions: Functions, enforcing_emulator: Emulator
+) -> None:
+    run_pipeline(functions, {"tenant_id": "acme", "table_name": "company/contacts"})  # type: ignore[arg-type]
+
+    # Policies are enforced: the worker's own session was allowed to.
+    glue = client_for(enforcing_emulator.url, "glue", ROOT)
+    entry = glue.get_table(DatabaseName="avesa_acme_staging", Name="contacts")["Table"]
+    uri, options = functions.context.lake.table_uri("acme/canonical/contacts/")
+    columns = [column["Name"] for column in entry["StorageDescriptor"]["Columns"] + entry["PartitionKeys"]]
+    assert entry["StorageDescriptor"]["Location"] == f"{uri}/"
+    assert columns == [field.name for field in DeltaTable(uri, storage_options=options).schema().fields]
 
 
 def test_a_sweep_through_the_functions_closes_what_is_gone(functions: Functions, site: Site) -> None:

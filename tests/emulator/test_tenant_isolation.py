@@ -13,12 +13,15 @@ import pyarrow as pa
 import pytest
 
 from avesa.adapters.aws.access import AwsAccess, AwsCredentials
+from avesa.adapters.aws.glue import GlueTableCatalog
 from avesa.adapters.aws.lake import S3Lake
 from avesa.adapters.aws.ledgers import DynamoChunkLedger, DynamoJobLedger
 from avesa.adapters.aws.records import StateTables
 from avesa.adapters.aws.secrets import SecretsManagerStore
 from avesa.adapters.aws.state import DynamoTableStates, DynamoTenantRegistry
 from avesa.adapters.aws.tenancy import TENANT_OF_SESSION, scope_of_role, tenant_policy, tenant_session
+from avesa.application.catalog import parse_catalog
+from avesa.bootstrap.packaged import packaged_mappings
 from avesa.domain.errors import StorageError
 from avesa.domain.model import Chunk, Holder, Lease, TableState, TenantService
 from avesa.domain.names import Environment
@@ -44,10 +47,11 @@ pytestmark = pytest.mark.emulator
 BUCKET = "data-storage-msp-dev"
 MINE, THEIRS = "acme", "acme-it"
 TABLE = "service/tickets"
+TICKETS = parse_catalog(packaged_mappings()).canonical["tickets"]
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
 EVERYTHING = {
     "Version": "2012-10-17",
-    "Statement": [{"Effect": "Allow", "Action": ["s3:*", "dynamodb:*", "secretsmanager:*"], "Resource": "*"}],
+    "Statement": [{"Effect": "Allow", "Action": ["s3:*", "dynamodb:*", "secretsmanager:*", "glue:*"], "Resource": "*"}],
 }
 SCOPE = scope_of_role(f"arn:aws:iam::{ACCOUNT}:role/x", environment=Environment.DEV, bucket=BUCKET, region=REGION)
 
@@ -61,6 +65,7 @@ class Worker(NamedTuple):
     chunks: DynamoChunkLedger
     jobs: DynamoJobLedger
     secrets: SecretsManagerStore
+    catalog: GlueTableCatalog
 
 
 def _worker(url: str, credentials: AwsCredentials) -> Worker:
@@ -73,6 +78,7 @@ def _worker(url: str, credentials: AwsCredentials) -> Worker:
         DynamoChunkLedger(tables),
         DynamoJobLedger(tables),
         SecretsManagerStore(access.secretsmanager()),
+        GlueTableCatalog(access.glue, Environment.DEV, BUCKET),
     )
 
 
@@ -140,6 +146,13 @@ def test_a_worker_reads_and_writes_its_own_tenant(narrowed: Worker, root: Worker
     assert narrowed.registry.get(MINE, "connectwise") is not None
 
 
+def test_a_worker_enters_its_own_tables_in_the_catalog(narrowed: Worker, root: Worker) -> None:
+    narrowed.catalog.register(MINE, TICKETS)
+    narrowed.catalog.register(MINE, TICKETS)
+
+    root.catalog.forget(MINE)
+
+
 def test_a_worker_writes_its_own_delta_table(narrowed: Worker, root: Worker) -> None:
     uri, options = narrowed.lake.table_uri(f"{MINE}/canonical/tickets/")
 
@@ -165,6 +178,8 @@ REFUSED: dict[str, Callable[[Worker, Worker], object]] = {
     "chunk written": lambda me, root: me.chunks.checkpoint(_lease(root, THEIRS), _chunk(THEIRS)),
     "jobs listed": lambda me, _: me.jobs.list(limit=1),
     "secret read": lambda me, _: me.secrets.get(f"{THEIRS}/connectwise-dev"),
+    "table entered in the catalog": lambda me, _: me.catalog.register(THEIRS, TICKETS),
+    "catalog emptied": lambda me, _: me.catalog.forget(MINE),
     "secret written": lambda me, _: me.secrets.put(f"{THEIRS}/connectwise-dev", {}),
 }
 

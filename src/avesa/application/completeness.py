@@ -1,8 +1,9 @@
 """No success without a count from the source: comparing what it says it has with what is durable.
 
-The counts decide when they agree, records in quarantine counted. When they differ, ids decide: each missing one is
-fetched, or explained by its being gone, or unreadable, when asked for by id. A table under live edits is agreed upon
-when the count lies between two listings around it.
+The counts decide when they agree, records in quarantine counted. When they differ, and where a whole read is small or a
+read went on with what an earlier run left, ids decide: each missing one is fetched, or explained by its being gone, or
+unreadable, when asked for by id. A table under live edits is agreed upon when the count lies between two listings
+around it.
 """
 
 from __future__ import annotations
@@ -47,6 +48,8 @@ class Asked:
     limits: Limits
     window: Window
     ranges: Sequence[IdRange]
+    is_thorough: bool = False
+    """Ids decide, whatever the counts say: for each record that a page lacked one may have gone since it was read."""
 
     def count(self, ids: IdRange | None = None) -> int:
         """Return the source's own count."""
@@ -77,7 +80,8 @@ def reconcile(
         counted = asked.count()
         is_bracketed = len(sizes) > 1 and min(sizes[-2:]) <= counted <= max(sizes[-2:])
         size = len(present) + nameless
-        if counted == size or is_bracketed:
+        is_believed = counted == size and (not asked.is_thorough or bool(sizes))
+        if is_believed or is_bracketed:
             return Reconciled(source=size, lake=len(present & durable))
         present, nameless = _listed(asked, present)
         missing = sorted(present - durable - explained)
@@ -98,14 +102,15 @@ def reconcile(
 
 
 def _listed(asked: Asked, present: set[int]) -> Listing:
-    """Return what the source lists now; ranges whose counts agree are not listed again."""
+    """Return what the source lists now; ranges whose counts agree are not listed, unless only ids are believed."""
     if len(asked.ranges) <= 1:
         return asked.list(asked.ranges[0] if asked.ranges else IdRange())
     found: set[int] = set()
     nameless = 0
     for ids in asked.ranges:
         inside = {record_id for record_id in present if _contains(ids, record_id)}
-        listing = Listing(inside, 0) if asked.count(ids) == len(inside) else asked.list(ids)
+        is_counted = not asked.is_thorough and asked.count(ids) == len(inside)
+        listing = Listing(inside, 0) if is_counted else asked.list(ids)
         found |= listing.ids
         nameless += listing.nameless
     return Listing(found, nameless)

@@ -9,11 +9,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable, MutableMapping
 
     from avesa.domain.names import Environment
+    from avesa.ports.catalog import TableCatalog
     from avesa.ports.lake import Lake, SecretStore
     from avesa.ports.source import RequestBudget, Transport
     from avesa.ports.state import ChunkLedger, JobLedger, TableStates, TenantRegistry
     from avesa.ports.tables import CanonicalStore, RawStore
     from avesa.ports.time import Clock
+    from avesa.ports.upkeep import Upkeep
     from avesa.ports.work import EventSink, Executor, Liveness
 
 
@@ -62,5 +64,9 @@ class StepContext:
     is_stopping: Callable[[], bool]
     """True once the operator asked the run to end after the pages in flight."""
     bounds: Bounds
+    table_catalog: TableCatalog | None = None
+    """Where canonical tables are made known to analysts' engines; None where a folder is all that is needed."""
     codebases: MutableMapping[tuple[str, str], str] = field(default_factory=dict)
     """(site, company) to the codebase that answered last; asked for again when it has moved."""
+    upkeep: Upkeep | None = None
+    """Reading parts back, checking tables, deleting for good: None where the package has no engine for it."""

@@ -7,10 +7,14 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from avesa.application.steps.chunk import process_chunk
+from avesa.application.steps.erase_record import erase_record
+from avesa.application.steps.erase_tenant import erase_tenant
 from avesa.application.steps.reconcile import reconcile_table
+from avesa.application.steps.retry import retry_quarantine
 from avesa.application.steps.run import aggregate_results, finish_tenant, orchestrate_pipeline, process_tenant
 from avesa.application.steps.table import finish_table, process_table
 from avesa.application.steps.transform import transform_canonical
+from avesa.application.steps.verify import verify_table
 from avesa.domain.errors import UsageError
 
 if TYPE_CHECKING:
@@ -30,6 +34,10 @@ STEPS: Final[Mapping[str, Callable[[StepContext, Mapping[str, object]], Json]]] 
     "finish_table": finish_table,
     "finish_tenant": finish_tenant,
     "aggregate_results": aggregate_results,
+    "verify_table": verify_table,
+    "retry_quarantine": retry_quarantine,
+    "erase_record": erase_record,
+    "erase_tenant": erase_tenant,
 }
 
 

@@ -17,23 +17,26 @@ from typing import TYPE_CHECKING, Final
 
 from avesa.adapters.aws.access import AwsAccess
 from avesa.adapters.aws.budget import SharedBudgetBook
+from avesa.adapters.aws.erasing import AwsEraser
 from avesa.adapters.aws.events import CloudWatchSink
 from avesa.adapters.aws.executions import PipelineExecutions
+from avesa.adapters.aws.glue import GlueTableCatalog
 from avesa.adapters.aws.lake import S3Lake
 from avesa.adapters.aws.ledgers import DynamoChunkLedger, DynamoJobLedger
 from avesa.adapters.aws.liveness import ExecutionLiveness
-from avesa.adapters.aws.process import MachineClock, ThreadExecutor
 from avesa.adapters.aws.records import StateTables
 from avesa.adapters.aws.secrets import SecretsManagerStore
 from avesa.adapters.aws.state import DynamoTableStates, DynamoTenantRegistry
 from avesa.adapters.aws.tenancy import scope_of_role, tenant_session
 from avesa.adapters.http.transport import Urllib3Transport
+from avesa.adapters.machine.clock import SystemClock
+from avesa.adapters.machine.threads import ThreadExecutor
 from avesa.application.catalog import publish_catalog
 from avesa.application.context import Bounds, StepContext
 from avesa.application.payloads import parse_request, to_json
 from avesa.application.pipeline import Application
 from avesa.application.steps.run import new_job_id
-from avesa.bootstrap.aws_packages import canonical_store, own_budget, raw_store
+from avesa.bootstrap.aws_packages import canonical_store, own_budget, raw_store, upkeep
 from avesa.bootstrap.aws_settings import AwsSettings, read_aws_settings
 from avesa.bootstrap.packaged import packaged_mappings
 from avesa.domain.errors import ConfigError, LeaseHeld, UsageError
@@ -54,6 +57,8 @@ TENANT_STEPS: Final = frozenset(
         "transform_canonical",
         "finish_table",
         "finish_tenant",
+        "verify_table",
+        "retry_quarantine",
     }
 )
 """Steps that work for one tenant, with credentials that open nothing else."""
@@ -149,7 +154,7 @@ def _context(
     credentials: AwsCredentials | None,
     events: EventSink,
 ) -> StepContext:
-    clock = MachineClock()
+    clock = SystemClock()
     if credentials is not None:
         access = AwsAccess(region=settings.region, endpoint_url=settings.endpoint_url, credentials=credentials)
     tables = StateTables(access.dynamodb(), settings.environment)
@@ -176,6 +181,8 @@ def _context(
         random=random.SystemRandom().random,
         is_stopping=settings.is_stopping,
         bounds=settings.bounds,
+        table_catalog=GlueTableCatalog(access.glue, settings.environment, settings.bucket),
+        upkeep=upkeep(settings.package, lake, AwsEraser(settings.bucket, access, tables)),
     )
 
 
@@ -197,7 +204,7 @@ def _kept_context(settings: AwsSettings, tenant_id: str | None, sink: CloudWatch
     is_old = (
         credentials is not None
         and credentials.expires_at is not None
-        and credentials.expires_at - MachineClock().now() < _SESSION_LEFT
+        and credentials.expires_at - SystemClock().now() < _SESSION_LEFT
     )
     if context is None or is_old:
         access = AwsAccess(region=settings.region, endpoint_url=settings.endpoint_url)
@@ -254,7 +261,7 @@ def _executions(settings: AwsSettings, access: AwsAccess) -> PipelineExecutions:
             f"arn:{partition}:states:{settings.region}:{number}:stateMachine:"
             f"PipelineOrchestrator{settings.environment.suffix}"
         )
-    return PipelineExecutions(access.stepfunctions(), arn, clock=MachineClock())
+    return PipelineExecutions(access.stepfunctions(), arn, clock=SystemClock())
 
 
 class _Both:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from avesa.ports.source import RequestBudget
     from avesa.ports.tables import CanonicalStore, RawStore
     from avesa.ports.time import Clock
+    from avesa.ports.upkeep import Eraser, Upkeep
 
 
 def raw_store(package: str | None, lake: Lake) -> RawStore:
@@ -37,6 +38,17 @@ def canonical_store(package: str | None, lake: Lake, clock: Clock) -> CanonicalS
     from avesa.adapters.delta.store import DeltaCanonicalStore
 
     return DeltaCanonicalStore(lake, clock)
+
+
+def upkeep(package: str | None, lake: Lake, eraser: Eraser) -> Upkeep | None:
+    """Return what looking after the lake needs; None in a package without the table engines."""
+    if package == "chunk":
+        return None
+    from avesa.adapters.delta.audit import DeltaTableAudit
+    from avesa.adapters.parquet.reading import ParquetRawReader
+    from avesa.ports.upkeep import Upkeep
+
+    return Upkeep(raw=ParquetRawReader(lake), tables=DeltaTableAudit(lake), eraser=eraser)
 
 
 def own_budget(clock: Clock) -> Callable[[str, str, int], RequestBudget]:

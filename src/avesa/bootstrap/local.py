@@ -10,24 +10,28 @@ from typing import TYPE_CHECKING
 
 import platformdirs
 
+from avesa.adapters.delta.audit import DeltaTableAudit
 from avesa.adapters.delta.store import DeltaCanonicalStore
 from avesa.adapters.http.transport import Urllib3Transport
 from avesa.adapters.local.budget import BudgetBook
-from avesa.adapters.local.clock import SystemClock
 from avesa.adapters.local.database import SqliteDatabase
+from avesa.adapters.local.erasing import LocalEraser
 from avesa.adapters.local.events import JsonLinesSink, TeeSink
-from avesa.adapters.local.executor import LocalExecutor
 from avesa.adapters.local.lake import LocalLake
 from avesa.adapters.local.liveness import ProcessLiveness
 from avesa.adapters.local.secrets import EncryptedSecretStore, SecretKey
 from avesa.adapters.local.state import SqliteChunkLedger, SqliteJobLedger, SqliteTableStates, SqliteTenantRegistry
+from avesa.adapters.machine.clock import SystemClock
+from avesa.adapters.machine.processes import ProcessExecutor
 from avesa.adapters.parquet.raw import ParquetRawStore
+from avesa.adapters.parquet.reading import ParquetRawReader
 from avesa.application.catalog import publish_catalog
 from avesa.application.context import Bounds, StepContext
 from avesa.application.pipeline import Application
 from avesa.bootstrap.packaged import packaged_mappings
 from avesa.domain.errors import StorageError, UsageError
 from avesa.domain.names import Environment
+from avesa.ports.upkeep import Upkeep
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -46,6 +50,8 @@ class LocalSettings:
     home: Path
     mappings: Path | None = None
     """A folder of mappings in place of the package's own."""
+    is_lake_mapped: bool = False
+    """Leave the lake the mappings that it has: for work on what was loaded with them."""
     secret_key: str | None = field(default=None, repr=False)
     bounds: Bounds = field(default_factory=Bounds)
     parsing_processes: int | None = None
@@ -86,9 +92,10 @@ def local_application(settings: LocalSettings) -> Iterator[Application]:
         except StorageError:
             database.close()
             raise
-    publish_catalog(lake, _mappings(settings), folder=str(settings.mappings or "mappings"))
+    if not settings.is_lake_mapped:
+        publish_catalog(lake, _mappings(settings), folder=str(settings.mappings or "mappings"))
     transport = Urllib3Transport()
-    executor = LocalExecutor(settings.parsing_processes)
+    executor = ProcessExecutor(settings.parsing_processes)
     liveness = ProcessLiveness(settings.home / "runs", ttl_seconds=settings.bounds.lease_ttl_seconds)
     context = StepContext(
         environment=Environment.LOCAL,
@@ -109,6 +116,9 @@ def local_application(settings: LocalSettings) -> Iterator[Application]:
         random=random.SystemRandom().random,
         is_stopping=settings.is_stopping,
         bounds=settings.bounds,
+        upkeep=Upkeep(
+            raw=ParquetRawReader(lake), tables=DeltaTableAudit(lake), eraser=LocalEraser(settings.lake, database)
+        ),
     )
     try:
         yield Application(context)

@@ -7,11 +7,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from avesa.adapters.local.clock import SystemClock
 from avesa.adapters.local.database import SqliteDatabase
 from avesa.adapters.local.lake import LocalLake
 from avesa.adapters.local.liveness import ProcessLiveness
 from avesa.adapters.local.state import SqliteJobLedger, SqliteTableStates, SqliteTenantRegistry
+from avesa.adapters.machine.clock import SystemClock
 from avesa.application.context import Bounds
 from avesa.domain.errors import UsageError
 from avesa.domain.names import Environment, check_tenant_id

@@ -32,5 +32,6 @@ class Metric(StrEnum):
     DELETIONS_FOUND = "DeletionsFound"  # by table
     REQUESTS_RETRIED = "RequestsRetried"  # the source failed or asked for less
     COMMITS_REPEATED = "CommitsRepeated"  # by table: another commit was first, or its outcome was unknown
+    TABLES_UNREGISTERED = "TablesUnregistered"  # by table: Glue refused, Athena may not see the newest columns
     LEASES_LOST = "LeasesLost"  # by table: another run took the table over
     STEPS_FAILED = "StepsFailed"  # a step ended with an error, whatever the retry came to

@@ -12,10 +12,12 @@ from typing import Final
 from avesa.domain.errors import UsageError
 
 _TENANT_ID: Final = re.compile(r"[a-z0-9][a-z0-9-]{1,62}")
-_RESERVED_TENANT_IDS: Final = frozenset({"all", "mappings"})
+_RESERVED_TENANT_IDS: Final = frozenset({"all", "mappings", "receipts"})
 
 ALL_TENANTS: Final = "ALL"
 """Partition key of the record of a run over all tenants."""
+RECEIPTS_PREFIX: Final = "receipts/"
+"""Where the lake has the receipts of what was erased: outside every tenant's prefix, so that they outlive it."""
 
 
 class Environment(StrEnum):
@@ -42,7 +44,7 @@ def check_tenant_id(tenant_id: str) -> str:
     if _TENANT_ID.fullmatch(tenant_id) is None or tenant_id in _RESERVED_TENANT_IDS:
         message = (
             f"tenant id {tenant_id!r} is not allowed: 2 to 63 characters of a-z, 0-9 and '-', beginning with a letter "
-            "or digit; 'all' and 'mappings' are taken. Example: acme-it"
+            "or digit; 'all', 'mappings' and 'receipts' are taken. Example: acme-it"
         )
         raise UsageError(message)
     return tenant_id
@@ -68,6 +70,16 @@ def quarantine_prefix(tenant_id: str, service: str, endpoint: str) -> str:
     return f"{check_tenant_id(tenant_id)}/quarantine/{service}/{endpoint}/"
 
 
+def tenant_prefix(tenant_id: str) -> str:
+    """The folder of everything that the lake has of a tenant, with a trailing slash."""
+    return f"{check_tenant_id(tenant_id)}/"
+
+
+def erased_prefix(tenant_id: str, service: str, endpoint: str) -> str:
+    """The folder of the marks that erased records leave, with a trailing slash; they name nobody."""
+    return f"{check_tenant_id(tenant_id)}/erased/{service}/{endpoint}/"
+
+
 def manifest_prefix(tenant_id: str, job_id: str) -> str:
     """The folder of what a run's state machines are told by reference, with a trailing slash."""
     return f"{check_tenant_id(tenant_id)}/runs/{job_id}/"
@@ -76,3 +88,9 @@ def manifest_prefix(tenant_id: str, job_id: str) -> str:
 def secret_name(tenant_id: str, service: str, environment: Environment) -> str:
     """The name of a tenant's credentials for a service in a secret store."""
     return f"{check_tenant_id(tenant_id)}/{service}{environment.suffix}"
+
+
+def catalog_database(tenant_id: str, environment: Environment) -> str:
+    """The name of a tenant's tables in a catalog: `acme-it` to `avesa_acme_it_dev`, which SQL takes without quotes."""
+    # Tenant ids have no underscore, so that two of them never become one.
+    return f"avesa_{check_tenant_id(tenant_id)}{environment.suffix}".replace("-", "_")

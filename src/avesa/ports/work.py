@@ -25,6 +25,9 @@ class Executor(Protocol):
     def computing(self) -> AbstractContextManager[None]:
         """Wait for one of as many places as the machine has cores: what computing holds in memory is bounded."""
 
+    def prepare(self, function: Callable[..., object]) -> None:
+        """Get ready for `map_parsing` of the function, which is to come; returns at once."""
+
     def map_parsing(self, function: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
         """Run work that computes, as many at a time as the machine has cores; function and items can be pickled."""
 

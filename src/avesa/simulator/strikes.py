@@ -110,16 +110,21 @@ def spoiled(rule: Rule, response: Response, faults: Faults, page_before: bytes) 
             response = replace(response, body=b"[]", headers=(("Link", ""),))
         case FaultKind.REPEATED_PAGE:
             response = replace(response, body=page_before)
-        case FaultKind.MISSING_RECORD if response.body.startswith(b"[{"):
+        case FaultKind.MISSING_RECORD if _is_whole(response.body, b"[{", b"]"):
             rows: list[Any] = msgspec.json.decode(response.body, type=list[msgspec.Raw])
             del rows[faults.index(len(rows))]
             response = replace(response, body=encode(rows))
-        case FaultKind.WRONG_COUNT if response.body.startswith(b'{"count":'):
+        case FaultKind.WRONG_COUNT if _is_whole(response.body, b'{"count":', b"}"):
             count = msgspec.json.decode(response.body)["count"]
             response = replace(response, body=encode({"count": max(0, count + rule.delta)}))
         case _:
             pass
     return response
+
+
+def _is_whole(body: bytes, begin: bytes, end: bytes) -> bool:
+    """Tell whether another fault has left enough of the body to be changed."""
+    return body.startswith(begin) and body.endswith(end)
 
 
 def compressed(request: Request, response: Response) -> Response:

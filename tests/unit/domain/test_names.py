@@ -62,3 +62,24 @@ def test_places_in_the_lake_are_those_of_the_contract() -> None:
 def test_secrets_follow_the_suffix_rule() -> None:
     assert names.secret_name("acme", "connectwise", Environment.DEV) == "acme/connectwise-dev"
     assert names.secret_name("acme", "connectwise", Environment.PROD) == "acme/connectwise"
+
+
+@pytest.mark.parametrize(
+    ("tenant_id", "environment", "database"),
+    [
+        ("acme", Environment.DEV, "avesa_acme_dev"),
+        ("acme-it", Environment.STAGING, "avesa_acme_it_staging"),
+        ("acme-it", Environment.PROD, "avesa_acme_it"),
+    ],
+)
+def test_the_name_in_a_catalog_needs_no_quotes_in_sql(tenant_id: str, environment: Environment, database: str) -> None:
+    assert names.catalog_database(tenant_id, environment) == database
+
+
+def test_no_two_tenants_share_a_database() -> None:
+    tenants = ["acme", "acme-it", "acme--it", "acmeit", "acme-", "acme-dev"]
+    databases = {
+        names.catalog_database(tenant, env) for tenant in tenants for env in (Environment.DEV, Environment.STAGING)
+    }
+
+    assert len(databases) == 2 * len(tenants)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime  # noqa: TC003 - a field's type
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import boto3
 from botocore.config import Config
@@ -13,6 +13,7 @@ from avesa.domain.errors import ConfigError
 
 if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient
+    from types_boto3_glue import GlueClient
     from types_boto3_secretsmanager import SecretsManagerClient
     from types_boto3_stepfunctions import SFNClient
     from types_boto3_sts import STSClient
@@ -71,6 +72,15 @@ class AwsAccess:
     def dynamodb(self) -> DynamoDBClient:
         """Return a client of DynamoDB."""
         return self._session.client("dynamodb", endpoint_url=self.endpoint_url, config=self._config)
+
+    def glue(self) -> GlueClient:
+        """Return a client of the Glue Data Catalog."""
+        return self._session.client("glue", endpoint_url=self.endpoint_url, config=self._config)
+
+    def s3(self) -> Any:  # noqa: ANN401 - asked for few things; no types of it are installed
+        """Return a client of S3, for what the lake's own does not do: versions of objects."""
+        service: Any = "s3"
+        return self._session.client(service, endpoint_url=self.endpoint_url, config=self._config)
 
     def secretsmanager(self) -> SecretsManagerClient:
         """Return a client of Secrets Manager."""

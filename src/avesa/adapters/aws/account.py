@@ -88,7 +88,8 @@ class Account:
                 if code_of(error) in {"ValidationError", "ResourceNotFoundException"}:
                     return None
                 raise
-        return found["StackResourceDetail"].get("PhysicalResourceId")
+        physical = found["StackResourceDetail"].get("PhysicalResourceId")
+        return str(physical) if physical else None
 
     def owns_bucket(self, name: str) -> bool | None:
         """Whether the account has the bucket; None when nobody has, False when another account has it."""

@@ -31,6 +31,7 @@ _COUNTS: Final[Mapping[str, Mapping[Metric, str | None]]] = {
     "deletions_found": {Metric.DELETIONS_FOUND: "count"},
     "request_retried": {Metric.REQUESTS_RETRIED: None},
     "commit_repeated": {Metric.COMMITS_REPEATED: None},
+    "table_not_registered": {Metric.TABLES_UNREGISTERED: None},
     "lease_lost": {Metric.LEASES_LOST: None},
     "step_failed": {Metric.STEPS_FAILED: None},
     "table_finished": {Metric.VERSIONS_OPENED: "opened", Metric.VERSIONS_CLOSED: "closed"},

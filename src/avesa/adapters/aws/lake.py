@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import re
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -20,7 +19,8 @@ from obstore.exceptions import (
 )
 from obstore.store import S3Store
 
-from avesa.domain.errors import StorageError, UsageError
+from avesa.domain.errors import StorageError
+from avesa.domain.keys import check_key, check_prefix
 from avesa.ports.lake import ObjectExists, ObjectInfo
 
 if TYPE_CHECKING:
@@ -30,8 +30,6 @@ if TYPE_CHECKING:
 
     from avesa.adapters.aws.access import AwsAccess
 
-_UNFINISHED: Final = ".tmp-"
-_UNSAFE: Final = re.compile(r"[\\\x00]|^[A-Za-z]:")
 # obstore raises Python's own exceptions in some places and its own in others.
 _MISSING: Final = (NotFoundError, FileNotFoundError)
 _TAKEN: Final = (AlreadyExistsError, FileExistsError)
@@ -61,7 +59,7 @@ class S3Lake:
         return f"S3Lake({self._bucket!r})"
 
     def put(self, key: str, data: bytes, *, overwrite: bool = False) -> None:
-        _check(key)
+        check_key(key)
         with self._refusals(key):
             try:
                 # In one request: only then does S3 refuse a key that is taken.
@@ -70,7 +68,7 @@ class S3Lake:
                 raise ObjectExists(key) from error
 
     def get(self, key: str) -> bytes:
-        _check(key)
+        check_key(key)
         with self._refusals(key):
             try:
                 return bytes(obstore.get(self._store, key).bytes())
@@ -79,7 +77,7 @@ class S3Lake:
 
     def delete(self, keys: Sequence[str]) -> None:
         for key in keys:
-            _check(key)
+            check_key(key)
         if keys:
             with self._refusals(keys[0]), contextlib.suppress(*_MISSING):
                 obstore.delete(self._store, list(keys))
@@ -97,7 +95,7 @@ class S3Lake:
 
     def table_uri(self, prefix: str) -> tuple[str, dict[str, str]]:
         """Return the table's address, with options that hold this lake's own credentials as they are now."""
-        _check(prefix.removesuffix("/"))
+        check_key(prefix.removesuffix("/"))
         now = self._access.credentials()
         options = {
             "AWS_REGION": self._access.region,
@@ -114,7 +112,7 @@ class S3Lake:
         return f"s3://{self._bucket}/{prefix.removesuffix('/')}", options
 
     def _download(self, key: str, path: Path) -> None:
-        _check(key)
+        check_key(key)
         with self._refusals(key), path.open("wb") as file:
             try:
                 for block in obstore.get(self._store, key):
@@ -148,8 +146,7 @@ class S3Lake:
 
     # Last, since its name hides the built-in type from the annotations that follow.
     def list(self, prefix: str) -> list[ObjectInfo]:
-        if prefix:
-            _check(prefix.removesuffix("/"))
+        check_prefix(prefix)
         with self._refusals(prefix):
             found = [
                 ObjectInfo(key=meta["path"], size_bytes=meta["size"])
@@ -165,14 +162,3 @@ def _is_plain(endpoint_url: str | None) -> bool:
 
 def _first_line(error: Exception) -> str:
     return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-
-
-def _check(key: str) -> None:
-    parts = key.split("/")
-    is_relative = all(part not in ("", ".", "..") for part in parts)
-    is_visible = not any(part.startswith(_UNFINISHED) for part in parts)
-    if not (is_relative and is_visible) or _UNSAFE.search(key):
-        raise UsageError(
-            f"lake key {key!r} is not allowed: names divided by '/', none of them empty, '.', '..' or beginning with "
-            f"'{_UNFINISHED}', no backslash, no drive letter"
-        )

@@ -6,7 +6,7 @@ import time
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
-from avesa.adapters.aws.leases import check_covers, lease_is_ours, lost_error
+from avesa.adapters.aws.leases import lease_is_ours
 from avesa.adapters.aws.records import CONDITION_FAILED, MOST_ACTIONS, decode, encode, text
 from avesa.adapters.aws.tables import (
     CHUNK_PROGRESS,
@@ -17,6 +17,7 @@ from avesa.adapters.aws.tables import (
     PROCESSING_JOBS,
     TTL_ATTRIBUTE,
 )
+from avesa.domain.leases import check_covers, lost
 from avesa.domain.model import Chunk, Job
 from avesa.domain.names import ALL_TENANTS
 
@@ -122,7 +123,7 @@ class DynamoChunkLedger:
     def checkpoint(self, lease: Lease, chunk: Chunk) -> None:
         check_covers(lease, chunk.tenant_id, chunk.table_name)
         if self._tables.write_together(CHUNK_PROGRESS, [self._lease_check(lease), {"Put": self._put(chunk)}]):
-            raise lost_error(lease)
+            raise lost(lease)
 
     def list(self, tenant_id: str, table_name: str, job_id: str) -> list[Chunk]:
         items = self._tables.query(
@@ -150,7 +151,7 @@ class DynamoChunkLedger:
             if not met:
                 return
             if met[0] == CONDITION_FAILED:
-                raise lost_error(lease)
+                raise lost(lease)
             new = [chunk for chunk, outcome in zip(new, met[1:], strict=True) if outcome != CONDITION_FAILED]
 
     def _lease_check(self, lease: Lease) -> TransactWriteItemTypeDef:

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import platform
-import threading
 from typing import TYPE_CHECKING, Final
 
 from botocore.exceptions import ClientError
 
 from avesa.adapters.aws.refusals import code_of, refusals
-from avesa.domain.errors import LeaseLost, StorageError
+from avesa.adapters.machine.renewal import renewing
 from avesa.domain.model import Holder
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
+    from contextlib import AbstractContextManager
 
     from types_boto3_stepfunctions import SFNClient
 
@@ -23,7 +22,6 @@ if TYPE_CHECKING:
 
 EXECUTION_HOST: Final = "stepfunctions"
 _RUNNING: Final = {"RUNNING", "PENDING_REDRIVE"}
-_RENEWALS_PER_LEASE: Final = 4
 
 
 class ExecutionLiveness:
@@ -59,23 +57,5 @@ class ExecutionLiveness:
                     return True
                 raise
 
-    @contextlib.contextmanager
-    def keeping(self, lease: Lease, renew: Callable[[Lease], Lease]) -> Iterator[None]:
-        """Renew the lease from a thread of its own; the last renewal has ended when the context has."""
-        ended = threading.Event()
-        thread = threading.Thread(target=self._renew_until, args=(ended, lease, renew), name="avesa-lease", daemon=True)
-        thread.start()
-        try:
-            yield
-        finally:
-            ended.set()
-            thread.join()
-
-    def _renew_until(self, ended: threading.Event, lease: Lease, renew: Callable[[Lease], Lease]) -> None:
-        while not ended.wait(self._ttl_seconds / _RENEWALS_PER_LEASE):
-            try:
-                lease = renew(lease)
-            except LeaseLost:
-                return  # the work finds out at its next write
-            except StorageError:
-                continue  # three more tries before the lease ends
+    def keeping(self, lease: Lease, renew: Callable[[Lease], Lease]) -> AbstractContextManager[None]:
+        return renewing(lease, renew, ttl_seconds=self._ttl_seconds)

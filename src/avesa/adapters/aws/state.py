@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from avesa.adapters.aws.leases import (
@@ -11,13 +10,10 @@ from avesa.adapters.aws.leases import (
     LEASE_IS_OURS,
     TABLE_IS_FREE_AS_SEEN,
     TABLE_WAS_NEVER_LEASED,
-    check_covers,
-    held_error,
-    lost_error,
-    may_take_over,
 )
 from avesa.adapters.aws.records import decode, encode, number, text
 from avesa.adapters.aws.tables import LAST_UPDATED, TENANT_SERVICES
+from avesa.domain.leases import check_covers, claim, lost, renewed
 from avesa.domain.model import Lease, TableState, TenantService
 
 if TYPE_CHECKING:
@@ -98,26 +94,25 @@ class DynamoTableStates:
     ) -> Lease:
         while True:
             seen = self._tables.get(LAST_UPDATED, tenant_id, table_name) or {}
-            held = self._lease(seen)
-            if held is not None and not may_take_over(held, holder, now, is_gone):
-                raise held_error(held, now)
-            lease = Lease(
-                tenant_id=tenant_id,
-                table_name=table_name,
+            lease = claim(
+                tenant_id,
+                table_name,
+                seen=self._lease(seen),
+                seen_fence=number(seen, "fence"),
                 holder=holder,
-                fence=number(seen, "fence") + 1,
-                acquired_at=now,
-                expires_at=now + timedelta(seconds=ttl_seconds),
+                now=now,
+                ttl_seconds=ttl_seconds,
+                is_gone=is_gone,
             )
             if self._granted(lease, seen):
                 return lease
             # Another run was first, or the holder renewed: look again.
 
     def renew(self, lease: Lease, *, now: datetime, ttl_seconds: float) -> Lease:
-        renewed = replace(lease, expires_at=now + timedelta(seconds=ttl_seconds))
-        if not self._changed(lease, "SET lease = :lease", {":lease": encode(renewed)}):
-            raise lost_error(lease)
-        return renewed
+        longer = renewed(lease, now=now, ttl_seconds=ttl_seconds)
+        if not self._changed(lease, "SET lease = :lease", {":lease": encode(longer)}):
+            raise lost(lease)
+        return longer
 
     def release(self, lease: Lease) -> None:
         self._changed(lease, "REMOVE lease", {})
@@ -125,7 +120,7 @@ class DynamoTableStates:
     def save(self, lease: Lease, state: TableState) -> None:
         check_covers(lease, state.tenant_id, state.table_name)
         if not self._changed(lease, "SET #value = :value", {":value": encode(replace(state, lease=None))}):
-            raise lost_error(lease)
+            raise lost(lease)
 
     def _granted(self, lease: Lease, seen: Item) -> bool:
         values: dict[str, AttributeValueTypeDef] = {":fence": {"N": str(lease.fence)}, ":lease": encode(lease)}

@@ -14,7 +14,7 @@ from avesa.adapters.aws.access import AwsCredentials
 from avesa.adapters.aws.refusals import refusals
 from avesa.adapters.aws.tables import CHUNK_PROGRESS, LAST_UPDATED, TENANT_SERVICES
 from avesa.domain.errors import ConfigError
-from avesa.domain.names import check_tenant_id
+from avesa.domain.names import catalog_database, check_tenant_id
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -26,8 +26,12 @@ if TYPE_CHECKING:
 TENANT_TAG: Final = "tenant"
 TENANT_OF_SESSION: Final = f"${{aws:PrincipalTag/{TENANT_TAG}}}"
 """Stands for the tenant in the role's own policy; a session without the tag matches nothing."""
+DATABASE_TAG: Final = "database"
+"""Names the tenant's database in Glue: a name that SQL takes has no hyphen, so it is not the tenant's id."""
+DATABASE_OF_SESSION: Final = f"${{aws:PrincipalTag/{DATABASE_TAG}}}"
 SESSION_SECONDS: Final = 3600
 """The longest that AWS gives to a role that assumes another one."""
+_CATALOG_ACTIONS: Final = ("glue:GetTable", "glue:CreateTable", "glue:UpdateTable", "glue:CreateDatabase")
 _LONGEST_POLICY: Final = 2048
 _PARTS_OF_AN_ARN: Final = 6
 
@@ -45,8 +49,11 @@ class DataScope:
     partition: str = "aws"
 
 
-def tenant_policy(scope: DataScope, tenant: str) -> Policy:
+def tenant_policy(scope: DataScope, tenant: str, *, is_brief: bool = False) -> Policy:
     """Return the policy that opens one tenant's data: an id, or TENANT_OF_SESSION for the role itself.
+
+    `is_brief` leaves region and account of Glue's names to the role's own policy, which names them: a session's policy
+    has little room.
 
     Listing is allowed below the tenant's prefix only. S3 answers a read of a missing key with 404 (and not 403, which
     readers of Delta tables take for an error) when a listing of that very key would be allowed: hence `/*`.
@@ -68,21 +75,33 @@ def tenant_policy(scope: DataScope, tenant: str) -> Policy:
             _allow(["s3:ListBucket"], [bucket], prefixes),
             _allow(read_items, [tables + TENANT_SERVICES.name(scope.environment)], own_keys),
             _allow(read_items + write_items, written, own_keys),
-            # Secrets Manager ends every ARN with a hyphen and six characters of its own.
-            _allow(["secretsmanager:GetSecretValue"], [f"{secrets}{tenant}/*{scope.environment.suffix}-??????"]),
+            # Together, since neither needs a condition, and a session's policy has little room. Secrets Manager ends
+            # every ARN with a hyphen and six characters of its own.
+            _allow(
+                ["secretsmanager:GetSecretValue", *_CATALOG_ACTIONS],
+                [f"{secrets}{tenant}/*{scope.environment.suffix}-??????", *_catalog(scope, tenant, is_brief=is_brief)],
+            ),
         ],
     }
 
 
 def session_policy(scope: DataScope, tenant_id: str) -> str:
     """Return the policy of a tenant's session as text. Raises UsageError for what is no tenant id."""
-    text = json.dumps(tenant_policy(scope, check_tenant_id(tenant_id)), separators=(",", ":"))
+    text = json.dumps(tenant_policy(scope, check_tenant_id(tenant_id), is_brief=True), separators=(",", ":"))
     if len(text) > _LONGEST_POLICY:
         raise ConfigError(
             f"the session policy of {tenant_id} has {len(text)} characters, AWS takes {_LONGEST_POLICY}: "
             f"shorten the bucket's name ({scope.bucket})"
         )
     return text
+
+
+def _catalog(scope: DataScope, tenant: str, *, is_brief: bool) -> list[str]:
+    """Return what Glue asks for when a table is looked up or entered: the catalog, its database and the table."""
+    place = "*:*" if is_brief else f"{scope.region}:{scope.account}"
+    names = f"arn:{scope.partition}:glue:{place}:"
+    database = DATABASE_OF_SESSION if tenant == TENANT_OF_SESSION else catalog_database(tenant, scope.environment)
+    return [f"{names}catalog", f"{names}database/{database}", f"{names}table/{database}/*"]
 
 
 def scope_of_role(role_arn: str, *, environment: Environment, bucket: str, region: str) -> DataScope:
@@ -105,7 +124,10 @@ def tenant_session(sts: STSClient, role_arn: str, scope: DataScope, tenant_id: s
             RoleSessionName=tenant_id,
             DurationSeconds=SESSION_SECONDS,
             Policy=policy,
-            Tags=[{"Key": TENANT_TAG, "Value": tenant_id}],
+            Tags=[
+                {"Key": TENANT_TAG, "Value": tenant_id},
+                {"Key": DATABASE_TAG, "Value": catalog_database(tenant_id, scope.environment)},
+            ],
         )["Credentials"]
     return AwsCredentials(
         access_key_id=given["AccessKeyId"],

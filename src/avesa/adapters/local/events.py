@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from avesa.adapters.local.clock import SystemClock
+from avesa.adapters.machine.clock import SystemClock
 
 if TYPE_CHECKING:
     import os

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 from filelock import FileLock
 
 from avesa.domain.errors import StorageError
+from avesa.domain.keys import UNFINISHED_PREFIX
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,9 +23,6 @@ except ImportError:  # Windows
     _FULL_SYNC: int | None = None
 else:
     _FULL_SYNC = getattr(fcntl, "F_FULLFSYNC", None)
-
-TEMPORARY_PREFIX: Final = ".tmp-"
-"""Names that begin so are unfinished; nobody lists or reads them."""
 
 _NO_LINKS: Final = frozenset(
     {errno.EPERM, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EMLINK, errno.EINVAL, errno.EACCES}
@@ -80,7 +78,7 @@ def write_file(path: Path, data: bytes, *, overwrite: bool, mode: int = 0o666) -
     Raises FileExistsError without `overwrite` when the name is taken, and OSError when the disk refuses; nothing
     half-written is left in either case, and of several writers without `overwrite` exactly one succeeds.
     """
-    temporary = path.with_name(f"{TEMPORARY_PREFIX}{uuid.uuid4().hex}")
+    temporary = path.with_name(f"{UNFINISHED_PREFIX}{uuid.uuid4().hex}")
     try:
         _write_durably(temporary, data, mode)
         if overwrite:
@@ -117,7 +115,7 @@ def _place_if_absent(temporary: Path, path: Path) -> None:
 def _rename_if_absent(temporary: Path, path: Path) -> None:
     # File systems without hard links (exFAT, some shares). Claiming the name with O_EXCL and copying into it would
     # leave half an object under its final name if the process died; a lock that ends with the process leaves none.
-    with FileLock(path.with_name(f"{TEMPORARY_PREFIX}lock")):
+    with FileLock(path.with_name(f"{UNFINISHED_PREFIX}lock")):
         if path.exists():
             raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(path))
         temporary.replace(path)

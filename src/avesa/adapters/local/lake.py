@@ -4,19 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import os
-import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
-from avesa.adapters.local.files import TEMPORARY_PREFIX, make_folder, refusals, sync_folder, write_file
-from avesa.domain.errors import UsageError
+from avesa.adapters.local.files import make_folder, refusals, sync_folder, write_file
+from avesa.domain.keys import UNFINISHED_PREFIX, check_key
 from avesa.ports.lake import ObjectExists, ObjectInfo
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-
-# A drive letter would make Windows leave the lake's folder.
-_UNSAFE: Final = re.compile(r"[\\\x00]|^[A-Za-z]:")
 
 
 class LocalLake:
@@ -68,7 +64,7 @@ class LocalLake:
         return str(self._path(prefix.removesuffix("/"))), {}
 
     def _path(self, key: str) -> Path:
-        return self._root / _checked(key)
+        return self._root / check_key(key)
 
     def _ensure_folder(self, folder: Path) -> None:
         if folder in self._durable_folders and folder.is_dir():
@@ -90,18 +86,6 @@ class LocalLake:
             return sorted(found, key=lambda info: info.key)
 
 
-def _checked(key: str) -> str:
-    parts = key.split("/")
-    is_relative = all(part not in ("", ".", "..") for part in parts)
-    is_visible = not any(part.startswith(TEMPORARY_PREFIX) for part in parts)
-    if not (is_relative and is_visible) or _UNSAFE.search(key):
-        raise UsageError(
-            f"lake key {key!r} is not allowed: names divided by '/', none of them empty, '.', '..' or beginning with "
-            f"'{TEMPORARY_PREFIX}', no backslash, no drive letter"
-        )
-    return key
-
-
 def _unlink(path: Path) -> None:
     with contextlib.suppress(FileNotFoundError, NotADirectoryError):
         path.unlink()
@@ -114,7 +98,7 @@ def _files_below(folder: Path, prefix: str) -> Iterator[ObjectInfo]:
         except (FileNotFoundError, NotADirectoryError):
             return
         for entry in entries:
-            if entry.name.startswith(TEMPORARY_PREFIX):
+            if entry.name.startswith(UNFINISHED_PREFIX):
                 continue
             if entry.is_dir():
                 yield from _files_below(Path(entry.path), f"{prefix}{entry.name}/")

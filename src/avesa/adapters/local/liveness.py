@@ -13,11 +13,13 @@ from urllib.parse import quote
 from filelock import FileLock, Timeout
 
 from avesa.adapters.local.files import make_folder, refusals
-from avesa.domain.errors import LeaseLost, StorageError
+from avesa.adapters.machine.renewal import renewing
+from avesa.domain.errors import StorageError
 from avesa.domain.model import Holder
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
+    from contextlib import AbstractContextManager
 
     from avesa.domain.model import Lease
 
@@ -25,7 +27,6 @@ if TYPE_CHECKING:
 _ASKING_SECONDS: Final = 0.1
 _HOLDING_SECONDS: Final = 10.0
 _POLL_SECONDS: Final = 0.01
-_RENEWALS_PER_LEASE: Final = 4
 
 # A lock is let go when its object is collected; these live as long as the process, whoever forgets the adapter.
 _kept: Final[set[FileLock]] = set()
@@ -68,17 +69,8 @@ class ProcessLiveness:
             except Timeout:
                 return False
 
-    @contextlib.contextmanager
-    def keeping(self, lease: Lease, renew: Callable[[Lease], Lease]) -> Iterator[None]:
-        """Renew the lease from a thread of its own; the last renewal has ended when the context has."""
-        ended = threading.Event()
-        thread = threading.Thread(target=self._renew_until, args=(ended, lease, renew), name="avesa-lease", daemon=True)
-        thread.start()
-        try:
-            yield
-        finally:
-            ended.set()
-            thread.join()
+    def keeping(self, lease: Lease, renew: Callable[[Lease], Lease]) -> AbstractContextManager[None]:
+        return renewing(lease, renew, ttl_seconds=self._ttl_seconds)
 
     def close(self) -> None:
         """Be known as ended for every job held so far, and leave no files."""
@@ -90,15 +82,6 @@ class ProcessLiveness:
                 self._path(job_id).unlink(missing_ok=True)
             lock.release()
             _kept.discard(lock)
-
-    def _renew_until(self, ended: threading.Event, lease: Lease, renew: Callable[[Lease], Lease]) -> None:
-        while not ended.wait(self._ttl_seconds / _RENEWALS_PER_LEASE):
-            try:
-                lease = renew(lease)
-            except LeaseLost:
-                return  # the work finds out at its next write
-            except StorageError:
-                continue  # three more tries before the lease ends
 
     def _hold(self, job_id: str) -> FileLock:
         path = self._path(job_id)

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Final, TypeVar
 
 import msgspec
 
-from avesa.domain.errors import LeaseHeld, LeaseLost, StorageError
+from avesa.domain.errors import StorageError
+from avesa.domain.leases import check_covers, claim, lost, renewed
 from avesa.domain.model import Chunk, Job, Lease, TableState, TenantService
 from avesa.domain.names import ALL_TENANTS
 
@@ -81,35 +82,33 @@ class SqliteTableStates:
         is_gone: Callable[[Holder], bool],
     ) -> Lease:
         while True:
-            seen = self.get(tenant_id, table_name).lease
-            # Asked outside the transaction: it may take its time, and everybody else would wait for it.
-            if seen is not None and not _may_take_over(seen, holder, now, is_gone):
-                raise _held(seen, now)
+            with self._database.reading() as connection:
+                seen = self._fence_and_lease(connection, tenant_id, table_name)
+            # Claimed outside the transaction: asking for the holder may take its time, and everybody else would wait.
+            lease = claim(
+                tenant_id,
+                table_name,
+                seen=seen[1],
+                seen_fence=seen[0],
+                holder=holder,
+                now=now,
+                ttl_seconds=ttl_seconds,
+                is_gone=is_gone,
+            )
             with self._database.writing() as connection:
-                fence, lease = self._fence_and_lease(connection, tenant_id, table_name)
-                if lease == seen:
-                    return self._grant(
-                        connection,
-                        Lease(
-                            tenant_id=tenant_id,
-                            table_name=table_name,
-                            holder=holder,
-                            fence=fence + 1,
-                            acquired_at=now,
-                            expires_at=now + timedelta(seconds=ttl_seconds),
-                        ),
-                    )
+                if self._fence_and_lease(connection, tenant_id, table_name) == seen:
+                    return self._grant(connection, lease)
             # Another process was first, or the holder renewed: look again.
 
     def renew(self, lease: Lease, *, now: datetime, ttl_seconds: float) -> Lease:
-        renewed = replace(lease, expires_at=now + timedelta(seconds=ttl_seconds))
+        longer = renewed(lease, now=now, ttl_seconds=ttl_seconds)
         with self._database.writing() as connection:
             _check_lease(connection, lease)
             connection.execute(
                 "UPDATE LastUpdated SET lease = ? WHERE tenant_id = ? AND table_name = ?",
-                (_encode(renewed), lease.tenant_id, lease.table_name),
+                (_encode(longer), lease.tenant_id, lease.table_name),
             )
-        return renewed
+        return longer
 
     def release(self, lease: Lease) -> None:
         with self._database.writing() as connection:
@@ -119,7 +118,7 @@ class SqliteTableStates:
             )
 
     def save(self, lease: Lease, state: TableState) -> None:
-        _check_covers(lease, state.tenant_id, state.table_name)
+        check_covers(lease, state.tenant_id, state.table_name)
         with self._database.writing() as connection:
             _check_lease(connection, lease)
             connection.execute(
@@ -187,7 +186,7 @@ class SqliteChunkLedger:
 
     def add(self, lease: Lease, chunks: Sequence[Chunk]) -> None:
         for chunk in chunks:
-            _check_covers(lease, chunk.tenant_id, chunk.table_name)
+            check_covers(lease, chunk.tenant_id, chunk.table_name)
         with self._database.writing() as connection:
             _check_lease(connection, lease)
             connection.executemany(
@@ -204,7 +203,7 @@ class SqliteChunkLedger:
         return None if row is None else _decode(row[0], Chunk, self._database)
 
     def checkpoint(self, lease: Lease, chunk: Chunk) -> None:
-        _check_covers(lease, chunk.tenant_id, chunk.table_name)
+        check_covers(lease, chunk.tenant_id, chunk.table_name)
         with self._database.writing() as connection:
             _check_lease(connection, lease)
             connection.execute(
@@ -234,33 +233,7 @@ def _check_lease(connection: sqlite3.Connection, lease: Lease) -> None:
         (lease.tenant_id, lease.table_name, lease.fence),
     ).fetchone()
     if found is None:
-        raise LeaseLost(
-            f"{lease.tenant_id} {lease.table_name}: the lease of job {lease.holder.job_id} (fence {lease.fence}) has "
-            "ended; another run took the table over or the lease was released, and nothing was written"
-        )
-
-
-def _check_covers(lease: Lease, tenant_id: str, table_name: str) -> None:
-    if (lease.tenant_id, lease.table_name) != (tenant_id, table_name):
-        raise ValueError(
-            f"a lease of {lease.tenant_id} {lease.table_name} is no right to write {tenant_id} {table_name}"
-        )
-
-
-def _may_take_over(held: Lease, holder: Holder, now: datetime, is_gone: Callable[[Holder], bool]) -> bool:
-    is_expired = held.expires_at <= now
-    is_own = held.holder.job_id == holder.job_id
-    return is_expired or is_own or is_gone(held.holder)
-
-
-def _held(lease: Lease, now: datetime) -> LeaseHeld:
-    age_seconds = max((now - lease.acquired_at).total_seconds(), 0.0)
-    return LeaseHeld(
-        f"{lease.tenant_id} {lease.table_name}: job {lease.holder.job_id} has held the table for {age_seconds:.0f} s; "
-        "wait for its end (--wait SECONDS) or run again later",
-        holder=lease.holder.job_id,
-        age_seconds=age_seconds,
-    )
+        raise lost(lease)
 
 
 def _encode(record: object) -> str:

@@ -23,6 +23,9 @@ class InlineExecutor:
         """Wait for nobody: nothing happens side by side here."""
         return nullcontext()
 
+    def prepare(self, function: Callable[..., object]) -> None:
+        """Nothing is to be got ready."""
+
     def map_parsing(self, function: Callable[[_Item], _Result], items: Iterable[_Item]) -> Iterator[_Result]:
         """Give each result when it is asked for; no item is read ahead."""
         return map(function, items)

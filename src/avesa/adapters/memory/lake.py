@@ -3,22 +3,18 @@
 from __future__ import annotations
 
 import contextlib
-import re
 import shutil
 import tempfile
 import threading
 import weakref
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
-from avesa.domain.errors import UsageError
+from avesa.domain.keys import check_key, check_prefix
 from avesa.ports.lake import ObjectExists, ObjectInfo
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-
-_UNFINISHED: Final = ".tmp-"
-_UNSAFE: Final = re.compile(r"[\\\x00]|^[A-Za-z]:")
 
 
 class MemoryLake:
@@ -34,7 +30,7 @@ class MemoryLake:
         self._lock = threading.RLock()
 
     def put(self, key: str, data: bytes, *, overwrite: bool = False) -> None:
-        _check(key)
+        check_key(key)
         with self._lock:
             path = self._file(key)
             if not overwrite and (key in self._objects or (path is not None and path.exists())):
@@ -46,7 +42,7 @@ class MemoryLake:
                 path.write_bytes(data)
 
     def get(self, key: str) -> bytes:
-        _check(key)
+        check_key(key)
         with self._lock:
             path = self._file(key)
             if path is None:
@@ -57,7 +53,7 @@ class MemoryLake:
 
     def delete(self, keys: Sequence[str]) -> None:
         for key in keys:
-            _check(key)
+            check_key(key)
             with self._lock:
                 path = self._file(key)
                 if path is None:
@@ -78,7 +74,7 @@ class MemoryLake:
             yield paths
 
     def table_uri(self, prefix: str) -> tuple[str, dict[str, str]]:
-        _check(prefix.removesuffix("/"))
+        check_key(prefix.removesuffix("/"))
         table = prefix.removesuffix("/") + "/"
         with self._lock:
             if not table.startswith(self._tables):
@@ -99,21 +95,10 @@ class MemoryLake:
 
     # Last, since its name hides the built-in type from the annotations that follow.
     def list(self, prefix: str) -> list[ObjectInfo]:
-        _check(prefix.removesuffix("/") or "all")
+        check_prefix(prefix)
         with self._lock:
             sizes = {key: len(data) for key, data in self._objects.items()}
             if self._tables:
                 root = self._root()
                 sizes |= {p.relative_to(root).as_posix(): p.stat().st_size for p in root.rglob("*") if p.is_file()}
         return [ObjectInfo(key=key, size_bytes=size) for key, size in sorted(sizes.items()) if key.startswith(prefix)]
-
-
-def _check(key: str) -> None:
-    parts = key.split("/")
-    is_relative = all(part not in ("", ".", "..") for part in parts)
-    is_visible = not any(part.startswith(_UNFINISHED) for part in parts)
-    if not (is_relative and is_visible) or _UNSAFE.search(key):
-        raise UsageError(
-            f"lake key {key!r} is not allowed: names divided by '/', none of them empty, '.', '..' or beginning with "
-            f"'{_UNFINISHED}', no backslash, no drive letter"
-        )

@@ -5,18 +5,19 @@ from __future__ import annotations
 import copy
 import threading
 from dataclasses import replace
-from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
-from avesa.domain.errors import LeaseHeld, LeaseLost
-from avesa.domain.model import Lease, TableState
+from avesa.domain.leases import check_covers, claim, lost, renewed
+from avesa.domain.model import TableState
 from avesa.domain.names import ALL_TENANTS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from datetime import datetime
 
-    from avesa.domain.model import Chunk, Holder, Job, TenantService
+    from avesa.domain.model import Chunk, Holder, Job, Lease, TenantService
+
+_Record = TypeVar("_Record")
 
 
 class MemoryState:
@@ -28,6 +29,15 @@ class MemoryState:
         self.tables = MemoryTableStates(lock)
         self.jobs = MemoryJobLedger(lock)
         self.chunks = MemoryChunkLedger(lock, self.tables)
+
+    def forget(self, tenant_id: str) -> dict[str, int]:
+        """Forget a tenant; return how many records were forgotten, by the name of their table."""
+        return {
+            "TenantServices": self.tenants.forget(tenant_id),
+            "LastUpdated": self.tables.forget(tenant_id),
+            "ProcessingJobs": self.jobs.forget(tenant_id),
+            "ChunkProgress": self.chunks.forget(tenant_id),
+        }
 
 
 class MemoryTenantRegistry:
@@ -44,6 +54,11 @@ class MemoryTenantRegistry:
     def put(self, tenant_service: TenantService) -> None:
         with self._lock:
             self._services[tenant_service.tenant_id, tenant_service.service] = tenant_service
+
+    def forget(self, tenant_id: str) -> int:
+        """Forget the tenant's registrations; return how many."""
+        with self._lock:
+            return _forgotten(self._services, tenant_id)
 
     def list(self) -> list[TenantService]:
         with self._lock:
@@ -77,30 +92,31 @@ class MemoryTableStates:
     ) -> Lease:
         key = (tenant_id, table_name)
         while True:
-            seen = self.get(*key).lease
-            # Asked without the lock: it may take its time, and everybody else would wait for it.
-            if seen is not None and not _may_take_over(seen, holder, now, is_gone):
-                raise _held(seen, now)
             with self._lock:
-                if self._leases.get(key) != seen:
+                seen, seen_fence = self._leases.get(key), self._fences.get(key, 0)
+            # Claimed without the lock: asking for the holder may take its time, and everybody else would wait for it.
+            lease = claim(
+                tenant_id,
+                table_name,
+                seen=seen,
+                seen_fence=seen_fence,
+                holder=holder,
+                now=now,
+                ttl_seconds=ttl_seconds,
+                is_gone=is_gone,
+            )
+            with self._lock:
+                if (self._leases.get(key), self._fences.get(key, 0)) != (seen, seen_fence):
                     continue  # somebody else was first, or the holder renewed: look again
-                self._fences[key] = self._fences.get(key, 0) + 1
-                self._leases[key] = Lease(
-                    tenant_id=tenant_id,
-                    table_name=table_name,
-                    holder=holder,
-                    fence=self._fences[key],
-                    acquired_at=now,
-                    expires_at=now + timedelta(seconds=ttl_seconds),
-                )
-                return self._leases[key]
+                self._fences[key], self._leases[key] = lease.fence, lease
+                return lease
 
     def renew(self, lease: Lease, *, now: datetime, ttl_seconds: float) -> Lease:
         with self._lock:
             self.check(lease)
-            renewed = replace(lease, expires_at=now + timedelta(seconds=ttl_seconds))
-            self._leases[lease.tenant_id, lease.table_name] = renewed
-            return renewed
+            longer = renewed(lease, now=now, ttl_seconds=ttl_seconds)
+            self._leases[lease.tenant_id, lease.table_name] = longer
+            return longer
 
     def release(self, lease: Lease) -> None:
         with self._lock:
@@ -108,7 +124,7 @@ class MemoryTableStates:
                 del self._leases[lease.tenant_id, lease.table_name]
 
     def save(self, lease: Lease, state: TableState) -> None:
-        _check_covers(lease, state.tenant_id, state.table_name)
+        check_covers(lease, state.tenant_id, state.table_name)
         with self._lock:
             self.check(lease)
             self._states[lease.tenant_id, lease.table_name] = replace(state, lease=None)
@@ -116,14 +132,18 @@ class MemoryTableStates:
     def check(self, lease: Lease) -> None:
         """Raise LeaseLost unless the table knows no higher fence and the lease was not released."""
         if not self._is_valid(lease):
-            raise LeaseLost(
-                f"{lease.tenant_id} {lease.table_name}: the lease of job {lease.holder.job_id} (fence {lease.fence}) "
-                "has ended; another run took the table over or the lease was released, and nothing was written"
-            )
+            raise lost(lease)
 
     def _is_valid(self, lease: Lease) -> bool:
         known = self._leases.get((lease.tenant_id, lease.table_name))
         return known is not None and known.fence == lease.fence
+
+    def forget(self, tenant_id: str) -> int:
+        """Forget the tenant's tables; return how many."""
+        with self._lock:
+            _forgotten(self._states, tenant_id)
+            _forgotten(self._leases, tenant_id)
+            return _forgotten(self._fences, tenant_id)
 
     def list(self) -> list[TableState]:
         with self._lock:
@@ -146,6 +166,17 @@ class MemoryJobLedger:
         with self._lock:
             return next((copy.deepcopy(job) for (_, known), job in self._jobs.items() if known == job_id), None)
 
+    def forget(self, tenant_id: str) -> int:
+        """Forget the tenant's runs, and its part of runs over all tenants; return how many were changed or gone."""
+        with self._lock:
+            changed = 0
+            for key, job in self._jobs.items():
+                kept = tuple(result for result in job.tenants if result.tenant_id != tenant_id)
+                if job.tenant_id == ALL_TENANTS and len(kept) != len(job.tenants):
+                    self._jobs[key] = replace(job, tenants=kept)
+                    changed += 1
+            return changed + _forgotten(self._jobs, tenant_id)
+
     def list(self, *, limit: int, tenant_id: str | None = None) -> list[Job]:
         with self._lock:
             asked = [
@@ -165,7 +196,7 @@ class MemoryChunkLedger:
 
     def add(self, lease: Lease, chunks: Sequence[Chunk]) -> None:
         for chunk in chunks:
-            _check_covers(lease, chunk.tenant_id, chunk.table_name)
+            check_covers(lease, chunk.tenant_id, chunk.table_name)
         with self._lock:
             self._tables.check(lease)
             for chunk in chunks:
@@ -176,10 +207,15 @@ class MemoryChunkLedger:
             return self._chunks.get((tenant_id, chunk_id))
 
     def checkpoint(self, lease: Lease, chunk: Chunk) -> None:
-        _check_covers(lease, chunk.tenant_id, chunk.table_name)
+        check_covers(lease, chunk.tenant_id, chunk.table_name)
         with self._lock:
             self._tables.check(lease)
             self._chunks[chunk.tenant_id, chunk.chunk_id] = chunk
+
+    def forget(self, tenant_id: str) -> int:
+        """Forget the tenant's chunks; return how many."""
+        with self._lock:
+            return _forgotten(self._chunks, tenant_id)
 
     def list(self, tenant_id: str, table_name: str, job_id: str) -> list[Chunk]:
         asked = (tenant_id, table_name, job_id)
@@ -190,24 +226,9 @@ class MemoryChunkLedger:
         return sorted(found, key=lambda chunk: chunk.chunk_id)
 
 
-def _check_covers(lease: Lease, tenant_id: str, table_name: str) -> None:
-    if (lease.tenant_id, lease.table_name) != (tenant_id, table_name):
-        raise ValueError(
-            f"a lease of {lease.tenant_id} {lease.table_name} is no right to write {tenant_id} {table_name}"
-        )
-
-
-def _may_take_over(held: Lease, holder: Holder, now: datetime, is_gone: Callable[[Holder], bool]) -> bool:
-    is_expired = held.expires_at <= now
-    is_own = held.holder.job_id == holder.job_id
-    return is_expired or is_own or is_gone(held.holder)
-
-
-def _held(lease: Lease, now: datetime) -> LeaseHeld:
-    age_seconds = max((now - lease.acquired_at).total_seconds(), 0.0)
-    return LeaseHeld(
-        f"{lease.tenant_id} {lease.table_name}: job {lease.holder.job_id} has held the table for {age_seconds:.0f} s; "
-        "wait for its end (--wait SECONDS) or run again later",
-        holder=lease.holder.job_id,
-        age_seconds=age_seconds,
-    )
+def _forgotten(records: dict[tuple[str, str], _Record], tenant_id: str) -> int:
+    """Remove the tenant's records, whose keys begin with its id; return how many."""
+    keys = [key for key in records if key[0] == tenant_id]
+    for key in keys:
+        del records[key]
+    return len(keys)

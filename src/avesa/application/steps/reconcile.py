@@ -95,6 +95,7 @@ class _TableAtSource:
             limits=self.limits,
             window=plan.window,
             ranges=ranges if plan.mode is not ReadMode.BACKFILL else [IdRange()],
+            is_thorough=self._is_thorough(plan, is_resumed=len(planned) < len(chunks)),
         )
         self.parts = context.raw.list(task.tenant_id, task.service, task.table_name)
         of_plan = [part for part in self.parts if part.job_id == plan.job_id and not part.is_deletions]
@@ -103,6 +104,15 @@ class _TableAtSource:
         self.repaired = 0
         self.quarantined = 0
         self._page = 0
+
+    def _is_thorough(self, plan: TablePlan, *, is_resumed: bool) -> bool:
+        """Whether ids are compared although counts agree. A sweep compares all of them anyway, a large whole read would
+        cost twice the requests, and what goes and is lost within a short read is found by the next sweep.
+        """
+        if self.work.task.request.detect_deletes or plan.mode is ReadMode.BACKFILL:
+            return False
+        is_small = (plan.expected_records or 0) <= self.limits.chunk_records
+        return is_resumed or (plan.mode is ReadMode.FULL and is_small)
 
     def can_be_swept(self) -> bool:
         """Whether there are canonical rows to compare. Raises UsageError if this very table was asked for."""

@@ -63,6 +63,8 @@ def _with_plan(context: StepContext, work: TableWork) -> TableWork:
         expected_records=plan.expected_records,
         resumed=plan.job_id != task.job_id,
     )
+    if (plan.expected_records or 0) > context.bounds.inline_fold_rows:
+        context.executor.prepare(context.canonical.fold)
     windows = catalog.backfill.rule(task.service, task.tenant_id)[2]
     concurrency = windows if plan.mode is ReadMode.BACKFILL else limits.max_concurrency
     planned = replace(work, plan=plan, concurrency=concurrency)

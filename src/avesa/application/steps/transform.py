@@ -8,22 +8,23 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from avesa.application.catalog import load_catalog
+from avesa.application.erasures import Erasures
 from avesa.application.folding import fold_groups
 from avesa.application.payloads import TableWork, from_json, to_json
 from avesa.application.steps.chunk import quarantine
 from avesa.connectors.pages import Rejected
-from avesa.domain.errors import CommitConflict, CommitOutcomeUnknown
+from avesa.domain.errors import CommitConflict, CommitOutcomeUnknown, StorageError
 from avesa.domain.model import ReadMode, Status, TableResult
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from datetime import datetime
 
     from avesa.application.context import StepContext
     from avesa.application.payloads import Json
     from avesa.canonical.mapping import CanonicalMapping
     from avesa.domain.model import TablePlan
-    from avesa.ports.tables import FoldedGroup
+    from avesa.ports.tables import FoldedGroup, RawPart
 
 _COMMIT_TRIES = 3
 _FOLD_CHUNK = "fold"
@@ -49,6 +50,8 @@ def transform_canonical(context: StepContext, payload: Mapping[str, object]) -> 
     # Bookmark moves after the commit: a crash in between folds and reads again, the other order would lose rows.
     if work.plan is not None:
         _move_bookmark(context, work, work.plan)
+    if mapping is not None:
+        _make_known(context, work, mapping)
     result = TableResult(
         table_name=task.table_name,
         canonical_table=mapping.table if mapping is not None else "",
@@ -93,6 +96,7 @@ def _folded_once(context: StepContext, work: TableWork, mapping: CanonicalMappin
     new = [part for part in parts if part.key not in base.folded]
     if not new and snapshot.version is not None and not is_rebuild:
         return _Folded()
+    _tell_returned(context, work, new)
     touched = context.canonical.touched(new)
     groups = fold_groups(
         base,
@@ -119,9 +123,41 @@ def _folded_once(context: StepContext, work: TableWork, mapping: CanonicalMappin
             records=result.records,
         )
     folded_keys = base.folded | {part.key for part in new}
-    context.canonical.commit(snapshot, done, folded=folded_keys, fence=work.lease.fence, is_rebuild=is_rebuild)
+    try:
+        context.canonical.commit(snapshot, done, folded=folded_keys, fence=work.lease.fence, is_rebuild=is_rebuild)
+    except CommitOutcomeUnknown:
+        newest = context.canonical.open(task.tenant_id, task.service, mapping)
+        has_landed = newest.version != snapshot.version and newest.folded == folded_keys
+        if not has_landed or newest.mapping_digest != mapping.digest:
+            raise
+        # It is ours if the lease still is: what it changed must be told, and what it could not read kept.
+        context.tables.renew(work.lease, now=context.clock.now(), ttl_seconds=context.bounds.lease_ttl_seconds)
     _keep_unreadable(context, work, done)
     return _summed(done)
+
+
+def _make_known(context: StepContext, work: TableWork, mapping: CanonicalMapping) -> None:
+    """Register the table where analysts look tables up; the table is whole whatever comes of it."""
+    if context.table_catalog is None:
+        return
+    try:
+        # At every run, not only after the first commit or a changed mapping: what once failed mends itself.
+        context.table_catalog.register(work.task.tenant_id, mapping)
+    except StorageError as error:
+        context.events.emit(
+            "table_not_registered", tenant_id=work.task.tenant_id, table=work.task.table_name, reason=str(error)
+        )
+
+
+def _tell_returned(context: StepContext, work: TableWork, new: Sequence[RawPart]) -> None:
+    """Say when records that were erased here have come from the source again: they must be erased there first."""
+    task = work.task
+    erasures = Erasures(context.lake, task.tenant_id, task.service, task.table_name)
+    returned = set() if erasures.is_empty else erasures.among(context.raw.ids(new))
+    if returned:
+        context.events.emit(
+            "erased_record_returned", tenant_id=task.tenant_id, table=task.table_name, count=len(returned)
+        )
 
 
 def _summed(groups: list[FoldedGroup]) -> _Folded:

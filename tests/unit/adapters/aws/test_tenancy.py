@@ -95,6 +95,24 @@ def test_the_policy_of_the_role_names_the_tenant_by_the_sessions_tag() -> None:
     )
 
 
+def test_a_tenants_tables_in_the_catalog_are_its_own_database_and_no_other() -> None:
+    (statement,) = _of(tenant_policy(SCOPE, "acme-it"), "glue:CreateTable")
+    catalog = "arn:aws:glue:us-east-2:111122223333:"
+
+    assert [resource for resource in statement["Resource"] if ":glue:" in resource] == [
+        f"{catalog}catalog",
+        f"{catalog}database/avesa_acme_it_dev",
+        f"{catalog}table/avesa_acme_it_dev/*",
+    ]
+    assert not any(action.startswith("glue:Delete") for action in statement["Action"])
+
+
+def test_the_role_names_the_database_by_the_sessions_tag_in_its_own_account() -> None:
+    text = json.dumps(tenant_policy(SCOPE, TENANT_OF_SESSION))
+
+    assert "arn:aws:glue:us-east-2:111122223333:table/${aws:PrincipalTag/database}/*" in text
+
+
 def test_the_policy_of_the_longest_names_still_fits_a_session() -> None:
     scope = DataScope(
         environment=Environment.STAGING,

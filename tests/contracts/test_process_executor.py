@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 import pytest
 
-from avesa.adapters.local.executor import LocalExecutor
+from avesa.adapters.machine.processes import ProcessExecutor
 from avesa.domain.errors import AvesaError
 
 if TYPE_CHECKING:
@@ -23,14 +23,14 @@ posix_only = pytest.mark.skipif(os.name == "nt", reason="signals of POSIX")
 # A pipe to the test stays open as long as any process of the program lives; the test waits for its end.
 PROGRAM = """
 import sys, threading
-from avesa.adapters.local.executor import LocalExecutor
+from avesa.adapters.machine.processes import ProcessExecutor
 
 def hang(number):
     print(number, flush=True)
     threading.Event().wait(120)
 
 if __name__ == "__main__":
-    executor = LocalExecutor(parsing_processes=2)
+    executor = ProcessExecutor(parsing_processes=2)
     try:
         list(executor.map_parsing(hang, range(9)))
     except KeyboardInterrupt:
@@ -39,8 +39,8 @@ if __name__ == "__main__":
 
 
 @pytest.fixture
-def executor() -> Iterator[LocalExecutor]:
-    made = LocalExecutor(parsing_processes=2)
+def executor() -> Iterator[ProcessExecutor]:
+    made = ProcessExecutor(parsing_processes=2)
     yield made
     made.close()
 
@@ -55,7 +55,7 @@ def _die(number: int) -> int:
     return number
 
 
-def test_no_more_than_the_limit_work_at_once_and_that_many_do(executor: LocalExecutor) -> None:
+def test_no_more_than_the_limit_work_at_once_and_that_many_do(executor: ProcessExecutor) -> None:
     together = threading.Barrier(3)
     lock = threading.Lock()
     at_once = most = 0
@@ -74,18 +74,18 @@ def test_no_more_than_the_limit_work_at_once_and_that_many_do(executor: LocalExe
     assert most == 3
 
 
-def test_parsing_leaves_this_process(executor: LocalExecutor) -> None:
+def test_parsing_leaves_this_process(executor: ProcessExecutor) -> None:
     assert os.getpid() not in set(executor.map_parsing(_process_id, range(4)))
 
 
 @pytest.mark.parametrize("processes", [0, 1])
 def test_parsing_stays_in_this_process_when_told_to(processes: int) -> None:
-    executor = LocalExecutor(parsing_processes=processes)
+    executor = ProcessExecutor(parsing_processes=processes)
 
     assert set(executor.map_parsing(_process_id, range(4))) == {os.getpid()}
 
 
-def test_a_closed_executor_starts_again(executor: LocalExecutor) -> None:
+def test_a_closed_executor_starts_again(executor: ProcessExecutor) -> None:
     before = set(executor.map_parsing(_process_id, range(4)))
     executor.close()
     executor.close()
@@ -93,14 +93,14 @@ def test_a_closed_executor_starts_again(executor: LocalExecutor) -> None:
     assert before.isdisjoint(executor.map_parsing(_process_id, range(4)))
 
 
-def test_a_process_that_dies_is_explained_and_replaced(executor: LocalExecutor) -> None:
+def test_a_process_that_dies_is_explained_and_replaced(executor: ProcessExecutor) -> None:
     with pytest.raises(AvesaError, match="want of memory"):
         list(executor.map_parsing(_die, range(4)))
 
     assert list(executor.map_parsing(abs, [-1, -2])) == [1, 2]
 
 
-def test_a_caller_that_stops_early_leaves_nothing_under_way(executor: LocalExecutor) -> None:
+def test_a_caller_that_stops_early_leaves_nothing_under_way(executor: ProcessExecutor) -> None:
     results = executor.map_parsing(abs, range(100))
     assert next(results) == 0
     results.close()  # type: ignore[attr-defined] # the iterator is a generator here
@@ -135,8 +135,16 @@ def test_parsing_processes_end_with_a_parent_that_was_killed(program: subprocess
     assert program.returncode == -signal.SIGKILL
 
 
+def _is_in(thread: threading.Thread, function: str) -> bool:
+    """Tell whether the thread is in a call of a function of this name."""
+    frame = sys._current_frames().get(thread.ident or 0)
+    while frame is not None and frame.f_code.co_name != function:
+        frame = frame.f_back
+    return frame is not None
+
+
 @posix_only
-def test_interrupting_a_map_hands_out_nothing_new_and_waits_for_what_has_begun(executor: LocalExecutor) -> None:
+def test_interrupting_a_map_hands_out_nothing_new_and_waits_for_what_has_begun(executor: ProcessExecutor) -> None:
     begun: list[int] = []
     ended: list[int] = []
     together = threading.Barrier(2)
@@ -152,7 +160,11 @@ def test_interrupting_a_map_hands_out_nothing_new_and_waits_for_what_has_begun(e
         if number == 0:
             os.kill(os.getpid(), signal.SIGINT)
         assert heard.wait(timeout=30)
-        threading.Event().wait(0.05)  # work that ends after the main thread has heard
+        # Work that ends after the main thread has heard, however long that takes it.
+        for _ in range(3000):
+            if _is_in(threading.main_thread(), "shutdown"):
+                break
+            threading.Event().wait(0.01)
         ended.append(number)
 
     before = signal.signal(signal.SIGINT, interrupt)

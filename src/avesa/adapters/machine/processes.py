@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import signal
 import threading
@@ -13,10 +12,11 @@ from itertools import islice
 from multiprocessing import get_context, parent_process
 from typing import TYPE_CHECKING, Final, TypeVar
 
+from avesa.adapters.machine.threads import ThreadExecutor, usable_cores
 from avesa.domain.errors import AvesaError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator
 
 _Item = TypeVar("_Item")
 _Result = TypeVar("_Result")
@@ -24,45 +24,35 @@ _Result = TypeVar("_Result")
 # More than this is refused by Windows, and no laptop has them.
 _MOST_PROCESSES: Final = 61
 _AHEAD_PER_PROCESS: Final = 2
-# A signal that another thread caught is heard by the waiting main thread when it wakes; on Windows every Ctrl-C is.
-_WAKE_SECONDS: Final = 0.25
 
 
-class _NotBegun(Exception):  # noqa: N818 - a fact: another item failed before this one's turn
-    """This item was not begun, because another one had failed."""
-
-
-class LocalExecutor:
-    """Threads per call of `map`, so that a map within a map cannot starve it; one pool of processes for parsing.
+class ProcessExecutor(ThreadExecutor):
+    """Threads as ThreadExecutor has them, and one pool of processes for parsing.
 
     `parsing_processes`: None is as many as this process may use cores; 0 or 1 parses in this process.
     Close it at the end; a closed executor starts again when it is used.
     """
 
     def __init__(self, parsing_processes: int | None = None) -> None:
-        processes = _usable_cores() if parsing_processes is None else parsing_processes
+        super().__init__()
+        processes = usable_cores() if parsing_processes is None else parsing_processes
         self._processes = min(processes, _MOST_PROCESSES)
         self._pool: ProcessPoolExecutor | None = None
         self._starter = ThreadPoolExecutor(1, thread_name_prefix="avesa-starter", initializer=_block_interrupt)
         self._lock = threading.Lock()
-        self._places = threading.BoundedSemaphore(_usable_cores())
 
-    @contextlib.contextmanager
-    def computing(self) -> Iterator[None]:
-        """Hold one of as many places as this process may use cores."""
-        with self._places:
-            yield
-
-    def map(self, function: Callable[[_Item], _Result], items: Sequence[_Item], *, limit: int) -> list[_Result]:
-        workers = min(limit, len(items))
-        if workers <= 1:
-            return [function(item) for item in items]
-        return _map_in_threads(function, items, workers)
+    def prepare(self, function: Callable[..., object]) -> None:
+        """Start the processes and let each import what the function needs: a second that reading pages hides."""
+        with self._lock:
+            is_started = self._pool is not None
+        if self._processes > 1 and not is_started:
+            for _ in range(self._processes):
+                self._submit(_has_imported, function)
 
     def map_parsing(self, function: Callable[[_Item], _Result], items: Iterable[_Item]) -> Iterator[_Result]:
         """Give results in order while later items are being worked on; reads at most two items per process ahead."""
         if self._processes <= 1:
-            return map(function, items)
+            return super().map_parsing(function, items)
         # Even one item goes to a process: several tables fold at a time, and this process keeps its memory.
         return self._map_in_processes(function, iter(items))
 
@@ -105,32 +95,9 @@ class LocalExecutor:
             return self._starter.submit(self._pool.submit, function, item).result()
 
 
-def _map_in_threads(function: Callable[[_Item], _Result], items: Sequence[_Item], workers: int) -> list[_Result]:
-    stopping = threading.Event()
-
-    def begin(item: _Item) -> _Result:
-        if stopping.is_set():
-            raise _NotBegun
-        try:
-            return function(item)
-        except BaseException:
-            stopping.set()
-            raise
-
-    pool = ThreadPoolExecutor(workers, thread_name_prefix="avesa")
-    try:
-        futures = [pool.submit(begin, item) for item in items]
-        while wait(futures, timeout=_WAKE_SECONDS).not_done:
-            pass
-    finally:
-        # After Ctrl-C: nothing new begins, and what has begun ends.
-        stopping.set()
-        pool.shutdown(wait=True, cancel_futures=True)
-    failures = (future.exception() for future in futures)
-    for failure in failures:
-        if failure is not None and not isinstance(failure, _NotBegun):
-            raise failure
-    return [future.result() for future in futures]
+def _has_imported(function: Callable[..., object]) -> bool:
+    """Whoever gets this has unpickled the function, so has imported all that it needs."""
+    return callable(function)
 
 
 def _begin_worker() -> None:
@@ -152,10 +119,3 @@ def _block_interrupt() -> None:
     # Inherited by what this thread starts: a worker prints no traceback when Ctrl-C comes in its first moments.
     if hasattr(signal, "pthread_sigmask"):
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-
-
-def _usable_cores() -> int:
-    # Fewer than the machine has where a container or `taskset` says so.
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1

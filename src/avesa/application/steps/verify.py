@@ -1,0 +1,258 @@
+"""The step that verifies one table: raw, the table, and what the state says of it. It writes nothing."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from avesa.application.catalog import load_catalog
+from avesa.application.erasures import Erasures
+from avesa.application.folding import fold_groups
+from avesa.application.leasing import upkeep_of
+from avesa.application.payloads import from_json, to_json
+from avesa.application.quarantine import quarantined
+from avesa.application.verify import Problem, TableCheck, VerifyTask
+from avesa.domain.errors import StorageError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from datetime import datetime
+
+    from avesa.application.context import StepContext
+    from avesa.application.payloads import Json
+    from avesa.canonical.mapping import CanonicalMapping
+    from avesa.domain.model import Lease
+    from avesa.ports.tables import RawPart, TableSnapshot
+    from avesa.ports.upkeep import ComparedGroup, RawContent
+
+_SHOWN = 5
+
+
+def verify_table(context: StepContext, payload: Mapping[str, object]) -> Json:
+    """Return a TableCheck for a VerifyTask; raises UsageError for an unknown table, never for what it finds."""
+    task = from_json(VerifyTask, payload)
+    check = _TableVerification(context, task).run()
+    context.events.emit(
+        "table_verified", tenant_id=task.tenant_id, table=task.table_name, problems=[p.kind for p in check.problems]
+    )
+    return to_json(check)
+
+
+class _Read(NamedTuple):
+    """What reading the parts back found."""
+
+    sound: list[RawPart]
+    records: int
+    erased: int
+    """Ids that were erased once and are here again."""
+    newest: dict[str, datetime]
+    """When the last record of each part came."""
+
+
+class _TableVerification:
+    """One table's check; problems are gathered, in the order in which a person should look at them."""
+
+    def __init__(self, context: StepContext, task: VerifyTask) -> None:
+        self._context, self._task = context, task
+        self._upkeep = upkeep_of(context)
+        self._catalog = load_catalog(context.lake)
+        self._erasures = Erasures(context.lake, task.tenant_id, task.service, task.table_name)
+        self._problems: list[Problem] = []
+
+    def run(self) -> TableCheck:
+        task = self._task
+        mapping = self._catalog.mapping(task.table_name)
+        before = self._lease()
+        # The table before raw: what a run adds in between is raw that is not folded, never rows without raw.
+        snapshot = None if mapping is None else self._opened(mapping)
+        parts = self._context.raw.list(task.tenant_id, task.service, task.table_name)
+        read = self._read(parts)
+        compared: list[ComparedGroup] = []
+        strays: list[str] = []
+        if snapshot is not None:
+            strays = self._strays(snapshot)
+            self._check_manifest(snapshot, parts)
+            compared = self._compared(snapshot, read, len(read.sound) == len(parts))
+        waiting = self._quarantined()
+        is_being_written = before != self._lease() or self._is_live(before)
+        if snapshot is not None and not is_being_written:
+            self._check_settled(snapshot, parts, read, strays)
+        return TableCheck(
+            tenant_id=task.tenant_id,
+            table_name=task.table_name,
+            canonical_table="" if mapping is None else mapping.table,
+            is_sound=not self._problems,
+            is_being_written=is_being_written,
+            raw_parts=len(parts),
+            raw_records=read.records,
+            rows=sum(group.rows for group in compared),
+            current_rows=sum(group.current_rows for group in compared),
+            quarantined=waiting,
+            problems=tuple(self._problems),
+        )
+
+    def _lease(self) -> Lease | None:
+        return self._context.tables.get(self._task.tenant_id, self._task.table_name).lease
+
+    def _is_live(self, lease: Lease | None) -> bool:
+        if lease is None or lease.expires_at <= self._context.clock.now():
+            return False
+        return not self._context.liveness.is_gone(lease.holder)
+
+    def _add(self, kind: str, detail: str, repair: str) -> None:
+        self._problems.append(Problem(kind=kind, detail=detail, repair=repair))
+
+    def _command(self, name: str, options: str = "") -> str:
+        return f"avesa {name} --tenant-id {self._task.tenant_id} --table-name {self._task.table_name}{options}"
+
+    def _opened(self, mapping: CanonicalMapping) -> TableSnapshot | None:
+        try:
+            return self._context.canonical.open(self._task.tenant_id, self._task.service, mapping)
+        except StorageError as error:
+            self._add("table_unreadable", str(error), self._command("rebuild"))
+            return None
+
+    def _read(self, parts: Sequence[RawPart]) -> _Read:
+        """Read every part whole, and compare it with what its name promises."""
+        found = _Read([], 0, 0, {})
+        erased: set[int] = set()
+        for part in parts:
+            try:
+                content = self._upkeep.raw.read(part)
+            except StorageError as error:
+                self._unreadable(str(error))
+                continue
+            if not _is_as_named(part, content):
+                self._unreadable(f"raw part {part.key} does not hold the ids that its name tells")
+                continue
+            times = [row.ingested_at for row in content.records] + [row.found_missing_at for row in content.deletions]
+            found.newest[part.key] = max(times)
+            found.sound.append(part)
+            found = found._replace(records=found.records + len(content.records))
+            erased |= self._erasures.among({row.id for row in content.records})
+        if erased:
+            self._add(
+                "erased_record_returned",
+                f"{len(erased)} records that were erased are in raw again: the source still has them",
+                "erase them at the source, then call `avesa erase-record` again",
+            )
+        return found._replace(erased=len(erased))
+
+    def _unreadable(self, detail: str) -> None:
+        self._add(
+            "raw_unreadable",
+            detail,
+            "put the object back from a copy; without one, delete it, then "
+            + self._command("run", " --full-sync")
+            + " (history that only this part had is lost)",
+        )
+
+    def _strays(self, snapshot: TableSnapshot) -> list[str]:
+        try:
+            return self._upkeep.tables.strays(snapshot)
+        except StorageError as error:
+            self._add("table_unreadable", str(error), self._command("rebuild"))
+            return []
+
+    def _check_manifest(self, snapshot: TableSnapshot, parts: Sequence[RawPart]) -> None:
+        """Compare the parts that the commit says it holds with those that there are."""
+        present = {part.key for part in parts}
+        gone = [key for key in sorted(snapshot.folded - present) if not self._erasures.has_replaced(key)]
+        if gone:
+            self._add(
+                "raw_missing",
+                f"{len(gone)} raw parts that the table was made of are not there: {_some(gone)}",
+                f"put them back from a copy; without one, {self._command('run', ' --full-sync')} reads the records "
+                "again, and a rebuild would lose the history that only these parts had",
+            )
+
+    def _compared(self, snapshot: TableSnapshot, read: _Read, is_raw_whole: bool) -> list[ComparedGroup]:  # noqa: FBT001
+        """Compare the table with a fresh fold, in groups that fit in memory."""
+        mapping = snapshot.mapping
+        if snapshot.mapping_digest not in {None, mapping.digest}:
+            self._add("mapping_changed", "the table was made with another mapping", self._command("rebuild"))
+            return []
+        if not is_raw_whole:
+            return []  # said already; every row of what cannot be read would seem to differ
+        folded = [part for part in read.sound if part.key in snapshot.folded]
+        touched = {file.bucket: 0 for file in snapshot.files} | self._context.canonical.touched(folded)
+        groups = fold_groups(
+            snapshot,
+            new=folded,
+            history=folded,
+            touched=touched,
+            token="",
+            max_rows=self._context.bounds.fold_rows,
+            max_buckets=self._context.bounds.fold_buckets,
+        )
+        is_small = sum(touched.values()) <= self._context.bounds.inline_fold_rows
+        spread = map if is_small else self._context.executor.map_parsing
+        try:
+            compared = list(spread(self._upkeep.tables.compare, groups))
+        except StorageError as error:
+            self._add("table_unreadable", str(error), self._command("rebuild"))
+            return []
+        self._judge(compared)
+        return compared
+
+    def _judge(self, compared: Sequence[ComparedGroup]) -> None:
+        differing = [str(key) for group in compared for key in group.differing]
+        if differing:
+            self._add(
+                "rows_differ",
+                f"the rows of {len(differing)} records are not those of a fresh fold of raw: ids {_some(differing)}",
+                self._command("rebuild"),
+            )
+        broken = [f"{key} ({rule})" for group in compared for key, rule in group.broken]
+        if broken:
+            self._add(
+                "history_broken",
+                f"the histories of {len(broken)} records break a rule: {_some(broken)}",
+                self._command("rebuild"),
+            )
+
+    def _check_settled(
+        self, snapshot: TableSnapshot, parts: Sequence[RawPart], read: _Read, strays: Sequence[str]
+    ) -> None:
+        """Check what holds only while nobody writes the table."""
+        unfolded = [part.key for part in parts if part.key not in snapshot.folded]
+        if unfolded:
+            self._add(
+                "raw_unfolded",
+                f"{len(unfolded)} raw parts are in no commit yet: {_some(unfolded)}",
+                self._command("run") + " (or `avesa rebuild`, which asks nothing of the source)",
+            )
+        state = self._context.tables.get(self._task.tenant_id, self._task.table_name)
+        # Both by our clock: what came before the bookmark last moved should have been folded before it did.
+        moved_at = state.last_success_at
+        late = [key for key in unfolded if moved_at is not None and key in read.newest and read.newest[key] < moved_at]
+        if state.bookmark_at is not None and (late or snapshot.version is None):
+            self._add(
+                "bookmark_ahead",
+                "the bookmark is ahead of what is folded: an increment would not ask for it again",
+                self._command("rebuild"),
+            )
+        if strays:
+            self._add(
+                "stray_files",
+                f"{len(strays)} data files belong to no commit (a process died while it folded): {_some(strays)}",
+                "they harm nobody and no reader sees them; delete them, or leave them",
+            )
+
+    def _quarantined(self) -> int:
+        task = self._task
+        try:
+            lines = list(quarantined(self._context.lake, task.tenant_id, task.service, task.table_name))
+        except StorageError as error:
+            self._add("quarantine_unreadable", str(error), "put the object back from a copy, or delete it")
+            return 0
+        return sum(not line.is_resolved for line in lines)
+
+
+def _is_as_named(part: RawPart, content: RawContent) -> bool:
+    ids = content.ids
+    return bool(ids) and min(ids) == part.min_id and max(ids) == part.max_id
+
+
+def _some(items: Sequence[str]) -> str:
+    shown = ", ".join(items[:_SHOWN])
+    return shown if len(items) <= _SHOWN else f"{shown}, … ({len(items) - _SHOWN} more)"
