@@ -1,0 +1,1 @@
+"""Harnesses that try to break AVESA: histories drawn from a seed, a matrix of kills, mutations of the source."""
