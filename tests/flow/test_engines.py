@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import shutil
 import subprocess
 import sys
 import venv
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 ROOT = Path(__file__).parents[2]
+PAGE = ROOT / "docs" / "reference" / "reading-the-tables.md"
 HOURS = ("tickets", "time_entries")
 
 DELTA_RS = """
@@ -71,6 +74,14 @@ print(json.dumps(database.execute(
     f"SELECT count(*), count(*) FILTER (is_current), count(DISTINCT id), sum({hours}) FILTER (is_current), "
     f"epoch(max(valid_from)) FROM delta_scan('{lake}/acme/canonical/{table}')").fetchone()))
 """
+DUCKDB_QUERY = """
+import json, pathlib, sys
+import duckdb, duckdb_extension_delta
+(extension,) = pathlib.Path(duckdb_extension_delta.__file__).parent.rglob("delta.duckdb_extension")
+database = duckdb.connect(config={"autoinstall_known_extensions": "false", "autoload_known_extensions": "false"})
+database.execute(f"LOAD '{extension}'")
+print(json.dumps(database.execute(sys.argv[1]).fetchone()))
+"""
 RAW = {
     "pyarrow": """
 import json, pathlib, sys
@@ -111,14 +122,13 @@ def read(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, Site]
         yield made.lake, site
 
 
-def told(python: Path | str, program: str, *arguments: str, folder: Path | None = None) -> list[Any]:
+def told(python: Path | str, program: str, *arguments: str, folder: Path | None = None) -> Any:  # noqa: ANN401 - JSON
     """Return what an engine's program prints. ClickHouse reads files below its working folder only."""
     done = subprocess.run(
         [str(python), "-c", program, *arguments], cwd=folder, capture_output=True, text=True, check=False, timeout=120
     )
     assert done.returncode == 0, done.stderr
-    found: list[Any] = json.loads(done.stdout.splitlines()[-1])
-    return found
+    return json.loads(done.stdout.splitlines()[-1])
 
 
 @pytest.fixture(scope="module")
@@ -157,6 +167,67 @@ def test_the_same_is_counted_by_duckdbs_own_delta_extension(
     read: tuple[Path, Site], by_delta_rs: dict[str, list[Any]], tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     assert_counted(read, by_delta_rs, counted_by(read, _duckdb_reader(tmp_path_factory), DUCKDB))
+
+
+def _example(section: str) -> str:
+    """Return the first block of code of a section of the page, as a reader would copy it."""
+    text = PAGE.read_text(encoding="utf-8").partition(f"\n## {section}\n")[2].partition("\n## ")[0]
+    found = re.search(r"^```\w+\n(.*?)^```$", text, flags=re.MULTILINE | re.DOTALL)
+    assert found is not None, section
+    return found[1]
+
+
+def _home(read: tuple[Path, Site], tmp_path: Path) -> Path:
+    """Return a folder in which the page's paths lead to the lake."""
+    place = tmp_path / "avesa-data" / "data-storage-msp-local"
+    shutil.copytree(read[0] / "acme" / "canonical", place / "acme" / "canonical")
+    return tmp_path
+
+
+def _hours(read: tuple[Path, Site]) -> float:
+    records = read[1].company("acme").records(PATHS["tickets"])
+    return float(sum(record.get("actualHours", 0.0) for record in records.values()))
+
+
+@pytest.mark.engines
+def test_the_pages_example_for_polars_counts_what_the_source_has(read: tuple[Path, Site], tmp_path: Path) -> None:
+    hours = told(sys.executable, _example("Polars"), folder=_home(read, tmp_path))
+
+    assert hours == pytest.approx(_hours(read))
+
+
+@pytest.mark.engines
+def test_the_pages_example_for_python_reads_every_version(
+    read: tuple[Path, Site], by_delta_rs: dict[str, list[Any]], tmp_path: Path
+) -> None:
+    versions = told(sys.executable, _example("Python without an engine"), folder=_home(read, tmp_path))
+
+    assert versions == by_delta_rs["tickets"][0]
+
+
+@pytest.mark.engines
+def test_the_pages_example_for_clickhouse_counts_what_the_source_has(read: tuple[Path, Site], tmp_path: Path) -> None:
+    program = "import chdb, sys\nprint(str(chdb.query(sys.argv[1], 'JSONCompactEachRow')).strip())"
+
+    home = _home(read, tmp_path)
+
+    count, hours = told(sys.executable, program, _example("ClickHouse").replace("/srv", str(home)), folder=home)
+
+    assert int(count) == len(read[1].company("acme").records(PATHS["tickets"]))
+    assert hours == pytest.approx(_hours(read))
+
+
+@pytest.mark.engines
+def test_the_pages_example_for_duckdb_counts_what_the_source_has(
+    read: tuple[Path, Site], tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    installing, loading, query = _example("DuckDB").split(";\n", maxsplit=2)
+    assert (installing, loading) == ("INSTALL delta", "LOAD delta")  # the test has the extension as a wheel
+
+    count, hours = told(_duckdb_reader(tmp_path_factory), DUCKDB_QUERY, query, folder=_home(read, tmp_path))
+
+    assert count == len(read[1].company("acme").records(PATHS["tickets"]))
+    assert hours == pytest.approx(_hours(read))
 
 
 @pytest.mark.engines

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
     from avesa.application.source import Answer, Source
 
+ONE_RECORD = b'[{"id":1,"summary":"A record of more than its id"}]'
+
 
 def source(world: World) -> Source:
     return connect(world.context, find_tenant(world.context, "acme", "connectwise"), load_catalog(world.lake))
@@ -296,7 +298,7 @@ def test_addresses_stay_within_the_guides_length() -> None:
 def test_a_server_without_link_headers_is_asked_until_a_page_is_empty() -> None:
     world = World()
     world.transport.before = answering(
-        HttpResponse(status=200, headers={}, body=b'[{"id":1}]'), HttpResponse(status=200, headers={}, body=b"[]")
+        HttpResponse(status=200, headers={}, body=ONE_RECORD), HttpResponse(status=200, headers={}, body=b"[]")
     )
 
     assert page(world).has_more
@@ -349,7 +351,7 @@ def test_the_time_that_an_answer_took_is_taken_off() -> None:
         HttpResponse(
             status=200,
             headers={"date": "Mon, 23 Nov 2026 12:00:30 GMT", "link": ""},
-            body=b'[{"id":1}]',
+            body=ONE_RECORD,
             elapsed_seconds=25.0,
         )
     )
@@ -360,7 +362,7 @@ def test_the_time_that_an_answer_took_is_taken_off() -> None:
 @pytest.mark.parametrize("headers", [{}, {"date": "noon"}, {"date": "Mon, 23 Nov 2026 12:00:00 -0000"}])
 def test_a_source_without_a_readable_date_is_read_by_our_clock(headers: dict[str, str]) -> None:
     world = World()
-    world.transport.before = answering(HttpResponse(status=200, headers={"link": "", **headers}, body=b'[{"id":1}]'))
+    world.transport.before = answering(HttpResponse(status=200, headers={"link": "", **headers}, body=ONE_RECORD))
 
     assert page(world).source_now == NOW
     assert isinstance(world.clock, FakeClock)
@@ -392,7 +394,7 @@ def test_every_page_carries_the_filter() -> None:
 
 def test_a_page_longer_than_asked_for_is_taken_whole() -> None:
     world = World()
-    body = json.dumps([{"id": number} for number in range(1, 501)]).encode()
+    body = json.dumps([{"id": number, "summary": "A record of more than its id"} for number in range(1, 501)]).encode()
     link = '<https://x/y?pageId=500>; rel="next"'
     world.transport.before = answering(response(body, link=link))
 
