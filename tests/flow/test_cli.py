@@ -228,7 +228,7 @@ def test_a_backfill_reads_a_range_again_and_leaves_the_bookmark(home: Path) -> N
         (["run", "--tenant-id", "zulu"], "registered tenants: acme, birch"),
         (["run", "--tenant-id", "../x"], "tenant id '../x' is not allowed"),
         (["run", "--mappings", "no-such-folder"], "there is no such folder"),
-        (["run", "--environment", "dev"], "not in this version yet; AWS comes with the deployment"),
+        (["run", "--environment", "dev"], "--home is for the local environment"),
         (["run", "--bogus"], "No such option"),
         (["run", "--chunks", "0"], "--chunks"),
         (["backfill", "--since", "yesterday"], "--since"),

@@ -15,12 +15,15 @@ import click
 from avesa import __version__
 from avesa.domain.errors import AvesaError, UsageError
 from avesa.entrypoints.commands.demo import demo
+from avesa.entrypoints.commands.erase import erase_record, erase_tenant
 from avesa.entrypoints.commands.jobs import job, jobs
+from avesa.entrypoints.commands.quarantine import quarantine
 from avesa.entrypoints.commands.query import query
 from avesa.entrypoints.commands.run import backfill, rebuild, run
 from avesa.entrypoints.commands.setup_service import setup_service
 from avesa.entrypoints.commands.simulate import simulate
 from avesa.entrypoints.commands.status import status
+from avesa.entrypoints.commands.verify import verify
 from avesa.entrypoints.options import examples
 
 if TYPE_CHECKING:
@@ -48,7 +51,10 @@ def cli() -> None:
     """
 
 
-for _command in (demo, setup_service, run, status, jobs, job, query, rebuild, backfill, simulate):
+for _command in (
+    *(demo, setup_service, run, status, jobs, job, query, rebuild, backfill, simulate),
+    *(quarantine, verify, erase_tenant, erase_record),
+):
     cli.add_command(_command)
 
 

@@ -16,6 +16,7 @@ MATTERING: Final = frozenset(
         "request_retried",
         "records_repaired",
         "deletions_found",
+        "erased_record_returned",
         "commit_repeated",
         "quarantine_kept",
         "lease_lost",

@@ -27,7 +27,8 @@ HOME: Final = click.option(
 ENVIRONMENT: Final = click.option(
     "--environment",
     type=click.Choice([item.value for item in Environment]),
-    help="Where the pipeline runs. Default: the variable AVESA_ENVIRONMENT, else local. Only local is in this version.",
+    help="Where the pipeline runs: this machine, or an environment on AWS. Default: the variable AVESA_ENVIRONMENT, "
+    "else local.",
 )
 TENANT: Final = click.option("--tenant-id", metavar="ID", help="Only this tenant. Default: all tenants.")
 TABLE: Final = click.option(
@@ -48,10 +49,17 @@ OUTPUT: Final = click.option(
 class Place:
     """Where a command works."""
 
+    environment: Environment = Environment.LOCAL
     home: Path
+    """Without meaning for an environment on AWS."""
     is_home_given: bool
     """Whether the call named it; otherwise it comes from the environment or is the default."""
     settings: Settings
+
+    @property
+    def is_local(self) -> bool:
+        """Whether it is this machine."""
+        return self.environment is Environment.LOCAL
 
 
 def placed(function: F) -> F:
@@ -67,18 +75,19 @@ def placed(function: F) -> F:
 
 
 def find_place(home: Path | None, environment: str | None) -> Place:
-    """Return where the command works. Raises UsageError for an environment that is not on this machine."""
+    """Return where the command works. Raises UsageError for a home beside an environment that has none."""
     from avesa.bootstrap.environment import read_settings
 
     settings = read_settings()
     chosen = Environment(environment) if environment is not None else settings.environment
-    if chosen is not Environment.LOCAL:
-        message = (
-            f"environment {chosen.value!r} is not in this version yet; AWS comes with the deployment. "
-            "Use --environment local, or leave it out"
-        )
-        raise UsageError(message)
-    return Place(home=settings.home if home is None else home, is_home_given=home is not None, settings=settings)
+    if home is not None and chosen is not Environment.LOCAL:
+        raise UsageError(f"--home is for the local environment; {chosen.value} keeps its data on AWS")
+    return Place(
+        environment=chosen,
+        home=settings.home if home is None else home,
+        is_home_given=home is not None,
+        settings=settings,
+    )
 
 
 def examples(*lines: str) -> str:

@@ -113,6 +113,10 @@ _LINES: Final[Mapping[str, Callable[[Mapping[str, Any]], str | None]]] = {
         f"{_where(given)} {_many(given['asked'], 'id')} asked for once more, {given['found']} found"
     ),
     "deletions_found": lambda given: f"{_where(given)} {_many(given['count'], 'record')} no longer at the source",
+    "erased_record_returned": lambda given: (
+        f"{_where(given)} {_many(given['count'], 'record')} that you erased came back: erase it at the source, then "
+        "`avesa erase-record` again"
+    ),
     "table_reconciled": lambda given: (
         f"{_where(given)} reconciled: source {telling.count(given['source'])}, lake {telling.count(given['lake'])}"
     ),

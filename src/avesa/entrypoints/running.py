@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
+
+from avesa.domain.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -46,6 +49,33 @@ class RunEnding:
 
 def perform(options: RunOptions, request: Mapping[str, object]) -> RunEnding:
     """Run the request with progress on the terminal. Raises UsageError before any work when it is wrong."""
+    return _perform_here(options, request) if options.place.is_local else _perform_on_aws(options, request)
+
+
+def _perform_on_aws(options: RunOptions, request: Mapping[str, object]) -> RunEnding:
+    """Start the deployed pipeline and wait for it. Whoever interrupts the wait leaves the run alone."""
+    from avesa.bootstrap.deployed import await_run, deployed_settings, start_run
+
+    if options.mappings is not None or options.parallel != Parallel():
+        raise UsageError(
+            "--mappings, --tenants, --tables and --chunks are for local runs: a deployed environment has its mappings "
+            "and bounds from its deployment (scripts/deploy.sh)"
+        )
+    environment = options.place.environment.value
+    settings = deployed_settings(options.place.environment)
+    started = time.monotonic()
+    run = start_run(settings, {name: value for name, value in request.items() if value not in (None, 0.0)})
+    job = f"avesa job {run['job_id']} --environment {environment}"
+    print(f"started job {run['job_id']} in {environment}: {run['execution_arn']}", file=sys.stderr, flush=True)
+    try:
+        result = await_run(settings, run["execution_arn"])
+    except KeyboardInterrupt:
+        print(f"the run goes on without us; see what it came to with: {job}", file=sys.stderr)
+        raise
+    return RunEnding(result=result, seconds=time.monotonic() - started, is_stopped=False)
+
+
+def _perform_here(options: RunOptions, request: Mapping[str, object]) -> RunEnding:
     from avesa.application.workflow import run_pipeline
     from avesa.bootstrap.local import LocalSettings, local_application
     from avesa.entrypoints.stopping import stopping_on_signals

@@ -390,11 +390,11 @@ def test_a_failed_chunk_goes_on_after_its_last_durable_page() -> None:
     (job,) = world.state.jobs.list(limit=1)
     durable = sum(chunk.pages for chunk in world.state.chunks.list("acme", TICKETS, job.job_id))
     world.site.faults.clear()
-    world.site.statistics.clear()
 
     found = world.table(world.run())
 
-    asked = world.site.statistics.requests()[TICKETS, 200]
+    # The read that is gone on with is compared id by id: those pages hold ids alone.
+    asked = len([url for url in world.asked(f"{TICKETS}?") if "fields=" not in url])
     pages = sum(chunk.pages for chunk in world.state.chunks.list("acme", TICKETS, job.job_id))
     assert (found["status"], found["records_extracted"]) == ("completed", 2_500)
     assert durable > 5

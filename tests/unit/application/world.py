@@ -10,9 +10,11 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+from avesa.adapters.delta.audit import DeltaTableAudit
 from avesa.adapters.delta.store import DeltaCanonicalStore
 from avesa.adapters.local.budget import BudgetBook
 from avesa.adapters.memory.clock import FakeClock
+from avesa.adapters.memory.erasing import MemoryEraser
 from avesa.adapters.memory.events import RecordingSink
 from avesa.adapters.memory.executor import InlineExecutor
 from avesa.adapters.memory.lake import MemoryLake
@@ -20,6 +22,7 @@ from avesa.adapters.memory.liveness import MemoryLiveness
 from avesa.adapters.memory.secrets import MemorySecretStore
 from avesa.adapters.memory.state import MemoryState
 from avesa.adapters.parquet.raw import ParquetRawStore
+from avesa.adapters.parquet.reading import ParquetRawReader
 from avesa.application.catalog import publish_catalog
 from avesa.application.context import Bounds, StepContext
 from avesa.application.pipeline import Application
@@ -29,6 +32,7 @@ from avesa.bootstrap.packaged import packaged_mappings
 from avesa.domain.errors import TransientSourceError
 from avesa.domain.names import Environment
 from avesa.ports.source import HttpRequest, HttpResponse
+from avesa.ports.upkeep import Upkeep
 from avesa.simulator.api import respond
 from avesa.simulator.site import CompanySpec, Site
 from avesa.simulator.wire import Request
@@ -122,6 +126,11 @@ class World:
             random=random.Random(3).random,
             is_stopping=lambda: self.stopping,
             bounds=bounds,
+            upkeep=Upkeep(
+                raw=ParquetRawReader(self.lake),
+                tables=DeltaTableAudit(self.lake),
+                eraser=MemoryEraser(self.lake, self.state),
+            ),
         )
 
     def values(self, login: str) -> dict[str, str]:

@@ -1,7 +1,11 @@
-"""avesa-canonical-transform: compares source and lake, then folds raw into the canonical table."""
+"""avesa-canonical-transform: compares source and lake, then folds raw into the canonical table.
+
+Invoked by hand it also verifies a table, or reads its quarantine again. It can erase nothing: that takes rights which
+no function has.
+"""
 
 from __future__ import annotations
 
 from avesa.entrypoints.aws.events import step_handler
 
-handler = step_handler("reconcile_table", "transform_canonical")
+handler = step_handler("reconcile_table", "transform_canonical", "verify_table", "retry_quarantine")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from avesa.domain.errors import UsageError
 from avesa.entrypoints.options import Place, examples, placed
 
 _LEAST = 400
@@ -33,6 +34,8 @@ def demo(place: Place, seed: int, records: int) -> int:
     No account is needed and nothing leaves this machine. The data stays in a new folder for you to look at: --home,
     or one below ./avesa-data. The simulator ends with the demo.
     """
+    if not place.is_local:
+        raise UsageError("the demo is for this machine: leave --environment out, and unset AVESA_ENVIRONMENT")
     from avesa.entrypoints.demo import run_demo
 
     return run_demo(place, seed=seed, records=records)

@@ -23,10 +23,10 @@ _SHOWN_EVENTS = 40
 def jobs(place: Place, limit: int, tenant_id: str | None, output: str) -> int:
     """List the latest runs, newest first."""
     from avesa.application.payloads import to_json
-    from avesa.bootstrap.local_reading import local_reading
+    from avesa.entrypoints.reading import reading
 
-    with local_reading(place.home) as reading:
-        found = reading.jobs.list(limit=limit, tenant_id=tenant_id)
+    with reading(place) as known:
+        found = known.jobs.list(limit=limit, tenant_id=tenant_id)
     if output == "json":
         print(json.dumps({"jobs": [to_json(item) for item in found]}, ensure_ascii=False))
     elif found:
@@ -43,18 +43,18 @@ def jobs(place: Place, limit: int, tenant_id: str | None, output: str) -> int:
 def job(place: Place, job_id: str, output: str) -> int:
     """Show one run: what was asked, each table's numbers and counts, every error, and what went wrong on the way.
 
-    What went wrong on the way are retries, repairs and unforeseen errors, from the events kept in logs/events.jsonl.
+    What went wrong on the way are retries, repairs and unforeseen errors, from the events kept in logs/events.jsonl;
+    those of an environment on AWS are in the logs of its functions.
     """
     from avesa.application.payloads import to_json
-    from avesa.bootstrap.local_reading import local_reading
     from avesa.domain.errors import UsageError
-    from avesa.entrypoints.job_events import events_of
+    from avesa.entrypoints.reading import reading
 
-    with local_reading(place.home) as reading:
-        found = reading.jobs.get(job_id)
+    with reading(place) as known:
+        found = known.jobs.get(job_id)
         if found is None:
             raise UsageError(f"there is no job {job_id!r}; `avesa jobs` lists those that there are")
-        events = events_of(reading.events_file, found)
+        events = known.events(found)
     if output == "json":
         print(json.dumps({**to_json(found), "events": events}, ensure_ascii=False))
     else:

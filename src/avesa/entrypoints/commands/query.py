@@ -40,10 +40,10 @@ def query(place: Place, sql: str, tenant_id: str | None, output: str) -> int:
     first, and a row for each version of each record: `WHERE is_current` asks for the present. All views show one
     moment. Times are UTC. Nothing can be written.
     """
-    from avesa.bootstrap.local_reading import local_sql
     from avesa.entrypoints import rows
+    from avesa.entrypoints.reading import sql as sql_over
 
-    with local_sql(place.home, tenant_id=tenant_id) as session:
+    with sql_over(place, tenant_id=tenant_id) as session:
         result: SqlResult = session.run(sql)
         {"table": rows.show_table, "json": rows.write_json, "csv": rows.write_csv}[output](result)
     return 0

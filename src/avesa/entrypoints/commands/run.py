@@ -189,7 +189,7 @@ def _reported(options: RunOptions, request: Mapping[str, object]) -> int:
     from avesa.domain.model import Status
     from avesa.entrypoints.report import show_result
 
-    if not (options.place.home / "state.sqlite3").is_file():
+    if options.place.is_local and not (options.place.home / "state.sqlite3").is_file():
         # Before anything is made in a folder whose name may have been mistyped.
         message = (
             f"no tenant is registered in {options.place.home}: register one with `avesa setup-service`, "

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import json
 import sys
+from contextlib import contextmanager
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Final
 
 import click
 
 from avesa.domain.errors import UsageError
-from avesa.domain.names import check_tenant_id
+from avesa.domain.names import Environment, check_tenant_id
 from avesa.entrypoints.options import OUTPUT, Place, examples, placed
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from avesa.application.pipeline import Application
     from avesa.application.setup import SetupResult
 
@@ -40,7 +43,11 @@ _HIDDEN: Final = frozenset({"public_key", "private_key", "client_id"})
 )
 @click.option("--company-name", metavar="TEXT", help="How people call the tenant.")
 @click.option("--service", default="connectwise", show_default=True, metavar="NAME", help="The service to read from.")
-@click.option("--region", metavar="NAME", help="The region of an AWS environment; without meaning for local.")
+@click.option(
+    "--region",
+    metavar="NAME",
+    help="The region of an AWS environment (default: AWS_REGION, else us-east-2); without meaning for local.",
+)
 @click.option("--enabled/--disabled", "is_enabled", default=None, help="Resume or pause the tenant's service.")
 @OUTPUT
 @placed
@@ -49,7 +56,7 @@ def setup_service(
     tenant_id: str,
     company_name: str | None,
     service: str,
-    region: str | None,  # noqa: ARG001 - accepted, so that scripts for AWS work here too
+    region: str | None,
     *,
     is_enabled: bool | None,
     output: str,
@@ -70,10 +77,8 @@ def setup_service(
 
     from avesa.application.setup import enable_service
     from avesa.application.setup import setup_service as set_up
-    from avesa.bootstrap.local import LocalSettings, local_application
 
-    settings = LocalSettings(home=place.home, secret_key=place.settings.secret_key)
-    with local_application(settings) as application:
+    with _application(place, region) as application:
         result = None
         if company_name is not None:
             result = set_up(
@@ -83,6 +88,20 @@ def setup_service(
             enable_service(application.context, tenant_id=tenant_id, service=service, is_enabled=is_enabled)
         _tell(application, result, tenant_id, service, output=output)
     return 0
+
+
+@contextmanager
+def _application(place: Place, region: str | None) -> Iterator[Application]:
+    if place.is_local:
+        from avesa.bootstrap.local import LocalSettings, local_application
+
+        with local_application(LocalSettings(home=place.home, secret_key=place.settings.secret_key)) as application:
+            yield application
+        return
+    from avesa.bootstrap.deployed import deployed_application, deployed_settings
+
+    with deployed_application(deployed_settings(place.environment, region=region)) as application:
+        yield application
 
 
 def _credentials(place: Place) -> dict[str, str]:
@@ -112,10 +131,12 @@ def _tell(application: Application, result: SetupResult | None, tenant_id: str, 
         print(f"{tenant_id} ({tenant.company_name}): {service} is {'enabled' if tenant.is_enabled else 'paused'}")
         return
     _show(result)
+    environment = application.context.environment
+    place = "" if environment is Environment.LOCAL else f" --environment {environment.value}"
     print(
         f"{tenant_id} ({tenant.company_name}) is {'registered' if result.is_new else 'set up again'} for {service}"
         f"{'' if tenant.is_enabled else ', and paused: resume it with --enabled'}. "
-        f"Load it with: avesa run --tenant-id {tenant_id}"
+        f"Load it with: avesa run --tenant-id {tenant_id}{place}"
     )
 
 

@@ -12,8 +12,8 @@ from avesa.entrypoints.options import OUTPUT, TENANT, Place, examples, placed
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from avesa.bootstrap.local_reading import LocalReading
     from avesa.domain.model import TableState, TenantService
+    from avesa.entrypoints.reading import Reading
 
     Facts = dict[str, object]
 
@@ -27,18 +27,19 @@ def status(place: Place, tenant_id: str | None, output: str) -> int:
 
     A table is as fresh as its bookmark: the moment, by the source's own clock, at which the last complete read began.
     """
-    from avesa.bootstrap.local_reading import local_reading
+    from avesa.entrypoints.reading import reading
 
-    with local_reading(place.home) as reading:
-        tables = _tables(reading, tenant_id)
+    with reading(place) as known:
+        tables = _tables(known, tenant_id)
     if output == "json":
-        print(json.dumps({"home": str(place.home), "tables": tables}, ensure_ascii=False))
+        where = {"home": known.where} if place.is_local else {"lake": known.where}
+        print(json.dumps({**where, "tables": tables}, ensure_ascii=False))
     else:
         _show(tables)
     return 0
 
 
-def _tables(reading: LocalReading, tenant_id: str | None) -> list[Facts]:
+def _tables(reading: Reading, tenant_id: str | None) -> list[Facts]:
     from avesa.application.catalog import load_catalog
     from avesa.domain.errors import UsageError
     from avesa.domain.names import check_tenant_id
@@ -57,7 +58,7 @@ def _tables(reading: LocalReading, tenant_id: str | None) -> list[Facts]:
     ]
 
 
-def _facts(reading: LocalReading, tenant: TenantService, state: TableState, now: datetime) -> Facts:
+def _facts(reading: Reading, tenant: TenantService, state: TableState, now: datetime) -> Facts:
     return {
         "tenant_id": tenant.tenant_id,
         "service": tenant.service,
@@ -73,7 +74,7 @@ def _facts(reading: LocalReading, tenant: TenantService, state: TableState, now:
     }
 
 
-def _lease(reading: LocalReading, state: TableState, now: datetime) -> Facts | None:
+def _lease(reading: Reading, state: TableState, now: datetime) -> Facts | None:
     lease = state.lease
     if lease is None:
         return None
