@@ -5,6 +5,8 @@
                class name, which is what a state machine's Retry and Catch go by
     tenants    `dynamodb:LeadingKeys` is told to policies; ministack leaves it out, and a condition on it is then no
                condition at all. Variables of policies (`${aws:PrincipalTag/tenant}`) are filled in
+    adoption   a retained bucket that a new stack takes back is no name conflict; ministack looks before it adopts
+    logs       a line of a function's log has an id, by which `aws logs tail --follow` tells lines apart
 
 Each correction replaces private functions, so the version is pinned, and `--check` fails when one no longer fits.
 Started by rehearsal.emulator with AVESA_EMULATOR_PYTHON, the interpreter for functions.
@@ -13,10 +15,12 @@ Started by rehearsal.emulator with AVESA_EMULATOR_PYTHON, the interpreter for fu
 from __future__ import annotations
 
 import inspect
+import itertools
 import json
 import os
 import re
 import sys
+from contextvars import ContextVar
 from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
@@ -24,8 +28,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import ministack
 from ministack.core import iam_actions, iam_evaluator, lambda_runtime
-from ministack.services import dynamodb, lambda_svc
-from ministack.services.cloudformation import provisioners
+from ministack.services import cloudwatch_logs, dynamodb, lambda_svc
+from ministack.services.cloudformation import changesets, provisioners, stacks
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -35,6 +39,7 @@ _SECRET_TYPE: Final = "AWS::SecretsManager::Secret"  # noqa: S105 - a type of re
 _BOOTSTRAP: Final = '#!/bin/sh\nexec "$AVESA_EMULATOR_PYTHON" -m awslambdaric "$_HANDLER"\n'
 _VARIABLE: Final = re.compile(r"\$\{([^}]+)\}")
 _EXECUTABLE: Final = 0o755
+_VALIDATED: Final = ["resources_defs", "ordered", "param_values", "conditions", "mappings", "stack_name", "stack_id"]
 # What is replaced, and the parameters that the replacement counts on.
 _FITS: Final[tuple[tuple[Any, str, list[str]], ...]] = (
     (lambda_svc, "_provided_runtime_code_dir", ["code_zip"]),
@@ -46,6 +51,8 @@ _FITS: Final[tuple[tuple[Any, str, list[str]], ...]] = (
     (iam_actions, "dynamodb_service_context", ["body"]),
     (iam_evaluator, "_first_match", ["ctx", "stmts", "effect"]),
     (iam_evaluator, "_resolve_condition_key", ["key", "ctx"]),
+    (cloudwatch_logs, "_append_log_events", ["stream", "events"]),
+    (stacks, "_validation_errors", [*_VALIDATED, "owned_buckets"]),
 )
 
 
@@ -58,6 +65,8 @@ def misfits() -> list[str]:
             found.append(f"{module.__name__}.{name} is gone or takes other parameters")
     if not {"create", "update", "delete"} <= set(provisioners._RESOURCE_HANDLERS.get(_SECRET_TYPE, {})):
         found.append(f"the provisioner of {_SECRET_TYPE} is not what it was")
+    if "imports" not in inspect.signature(changesets._deploy_stack_async).parameters:
+        found.append("changesets._deploy_stack_async takes no imports any more")
     if not hasattr(lambda_runtime, "ProvidedWorker") or not hasattr(dynamodb, "_tables"):
         found.append("lambda_runtime.ProvidedWorker or dynamodb._tables is gone")
     return found
@@ -272,6 +281,34 @@ def _value(name: str, ctx: Any) -> str:
     return value
 
 
+# ------------------------------------------------------------------------------------------------ adoption
+def correct_adoption() -> None:
+    """Let a change set with ImportExistingResources adopt a bucket, as it adopts a table."""
+    deploy, find_errors = changesets._deploy_stack_async, stacks._validation_errors
+    adopted: ContextVar[frozenset[str]] = ContextVar("adopted", default=frozenset())
+
+    async def deploy_stack(*given: Any, imports: dict[str, Any] | None = None, **named: Any) -> Any:
+        adopted.set(frozenset(imports or ()))
+        return await deploy(*given, imports=imports, **named)
+
+    def validation_errors(*given: Any, **named: Any) -> list[Any]:
+        return [error for error in find_errors(*given, **named) if error[0] not in adopted.get()]
+
+    changesets._deploy_stack_async = deploy_stack
+    stacks._validation_errors = validation_errors
+
+
+# ---------------------------------------------------------------------------------------------------- logs
+def correct_log_ids() -> None:
+    """Give a line of a log the id that it lacks."""
+    append, numbers = cloudwatch_logs._append_log_events, itertools.count()
+
+    def append_log_events(stream: dict[str, Any], events: list[dict[str, Any]]) -> None:
+        append(stream, [{"eventId": f"{os.getpid()}-{next(numbers)}", **event} for event in events])
+
+    cloudwatch_logs._append_log_events = append_log_events
+
+
 def main() -> None:
     """Check the corrections, make them, and serve until the process is ended."""
     problems = misfits()
@@ -283,6 +320,8 @@ def main() -> None:
     correct_functions(os.environ["AVESA_EMULATOR_PYTHON"])
     correct_leading_keys()
     correct_policy_variables()
+    correct_adoption()
+    correct_log_ids()
     from ministack.app import main as serve
 
     serve()

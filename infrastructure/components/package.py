@@ -13,12 +13,14 @@ import os
 import shutil
 import subprocess
 import sys
+import zipfile
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Final
 
 import jsii
-from aws_cdk import AssetHashType, BundlingOptions, DockerImage, ILocalBundling
+from aws_cdk import AssetHashType, BundlingOptions, BundlingOutput, DockerImage, ILocalBundling
 from aws_cdk import aws_lambda as lambda_
 
 if TYPE_CHECKING:
@@ -39,6 +41,7 @@ _SYSTEMS: Final = (*(f"manylinux_2_{minor}" for minor in range(28, 16, -1)), "ma
 # Nothing that a function never runs: the other home, the simulator, the command line.
 _LEFT_OUT: Final = ("adapters/local/", "adapters/memory/", "simulator/", "bootstrap/local")
 _ENTRYPOINTS: Final = ("entrypoints/__init__.py", "entrypoints/aws/")
+_ARCHIVED_AT: Final = (2000, 1, 1, 0, 0, 0)
 _USELESS: Final = ("**/__pycache__", "pyarrow/include", "pyarrow/tests", "pyarrow/src", "bin")
 
 
@@ -87,6 +90,7 @@ class Package:
             # Never pulled: the bundling below either succeeds or says what is missing.
             image=DockerImage.from_registry("avesa-is-bundled-without-docker"),
             local=LocalBundling(self),
+            output_type=BundlingOutput.ARCHIVED,
         )
         return lambda_.Code.from_asset(
             str(SOURCE), asset_hash=self.digest(), asset_hash_type=AssetHashType.CUSTOM, bundling=options
@@ -135,6 +139,19 @@ def size_bytes(folder: Path) -> int:
     return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
 
 
+def archive(folder: Path, target: Path) -> None:
+    """Zip a folder so that equal content gives equal bytes. Little is tried: wheels hardly shrink, and the CDK's own
+    archiver takes half a minute to find that out.
+    """
+    with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as file:
+        for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+            entry = zipfile.ZipInfo(path.relative_to(folder).as_posix(), date_time=_ARCHIVED_AT)
+            entry.external_attr = (0o755 if os.access(path, os.X_OK) else 0o644) << 16
+            entry.compress_type = zipfile.ZIP_DEFLATED
+            with file.open(entry, "w") as inside, path.open("rb") as content:
+                shutil.copyfileobj(content, inside, 1 << 20)
+
+
 @jsii.implements(ILocalBundling)
 class LocalBundling:
     """What CDK calls in place of Docker."""
@@ -145,7 +162,9 @@ class LocalBundling:
     def try_bundle(self, output_dir: str, options: object = None, **_options: object) -> bool:
         """Fill the output folder; never leaves it to Docker."""
         del options  # CDK's wishes for a container
-        size = self._package.build(Path(output_dir))
+        with TemporaryDirectory(prefix="avesa-package-") as folder:
+            size = self._package.build(Path(folder))
+            archive(Path(folder), Path(output_dir, f"{self._package.name}.zip"))
         sys.stderr.write(
             f"bundled {self._package.name} for {self._package.architecture}, Python {self._package.python_version}: "
             f"{size / 1024 / 1024:.0f} of {LIMIT_BYTES // 1024 // 1024} MiB\n"

@@ -65,7 +65,7 @@ def _run_records(names: Names) -> Iterator[Right]:
     jobs = names.table_arn("ProcessingJobs")
     yield Right(
         sid="KeepJobs",
-        actions=["dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:Query"],
+        actions=["dynamodb:BatchGetItem", "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:Query"],
         resources=[jobs, f"{jobs}/index/JobsById", f"{jobs}/index/JobsByStart"],
     )
     yield Right(

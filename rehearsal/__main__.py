@@ -1,0 +1,76 @@
+"""`make rehearsal`: the whole deployment guide on this machine, with no account. `python -m rehearsal --help`."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from filelock import FileLock
+
+from rehearsal.outcomes import table
+from rehearsal.scenes import Stage, first_pass, second_pass
+from rehearsal.tools import ToolError, cache_folder
+from rehearsal.world import OutcomeError, world
+
+_PASSES = {"guide": first_pass, "enforced": second_pass}
+
+
+def main(arguments: list[str]) -> int:
+    """Rehearse; return 0 when everything came to what the guide promises."""
+    parser = argparse.ArgumentParser(prog="python -m rehearsal", description=__doc__)
+    parser.add_argument("passes", nargs="*", metavar="PASS", help=f"of {', '.join(_PASSES)}; default: both")
+    parser.add_argument("--keep", action="store_true", help="leave the folder with its logs, and say where it is")
+    parser.add_argument("--table", action="store_true", help="print the guide's table of commands, and do nothing")
+    chosen = parser.parse_args(arguments)
+    if chosen.table:
+        print(table(), end="")
+        return 0
+    unknown = set(chosen.passes) - set(_PASSES)
+    if unknown:
+        parser.error(f"unknown pass {', '.join(unknown)}")
+    # One at a time: the newcomer's Python is shared, and has one checkout installed.
+    with FileLock(cache_folder() / "rehearsal.lock"):
+        return _rehearse(chosen.passes or list(_PASSES), is_kept=chosen.keep)
+
+
+def _rehearse(names: list[str], *, is_kept: bool) -> int:
+    folder = Path(tempfile.mkdtemp(prefix="avesa-rehearsal-")).resolve()
+    started = time.monotonic()
+    is_fine = all(_rehearsed(name, folder / name) for name in names)
+    tell(f"{'the rehearsal succeeded' if is_fine else 'the rehearsal FAILED'} after {time.monotonic() - started:.0f} s")
+    if is_fine and not is_kept:
+        shutil.rmtree(folder, ignore_errors=True)
+    else:
+        tell(f"its files and logs are in {folder}")
+    return 0 if is_fine else 1
+
+
+def _rehearsed(name: str, folder: Path) -> bool:
+    tell(f"--- pass {name} ---")
+    started = time.monotonic()
+    try:
+        with world(folder, is_enforcing=name == "enforced") as made:
+            _PASSES[name](Stage(made, tell))
+    except (OutcomeError, ToolError) as error:
+        tell(f"FAILED: {error}")
+        return False
+    tell(f"--- pass {name} took {time.monotonic() - started:.0f} s ---")
+    return True
+
+
+def tell(text: str) -> None:
+    """Say how far it is."""
+    print(text, flush=True)
+
+
+if __name__ == "__main__":
+    # What the caller has set for the product must not reach the newcomer who is played here.
+    for variable in [name for name in os.environ if name.startswith(("AVESA_", "CONNECTWISE_", "AWS_", "CDK_"))]:
+        if variable not in ("AVESA_TEST_CACHE", "AWS_CA_BUNDLE"):
+            del os.environ[variable]
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,299 @@
+"""Where a rehearsal takes place: an emulator, a source, a clone of this checkout, and a shell as a newcomer has it."""
+
+from __future__ import annotations
+
+import os
+import pty
+import re
+import select
+import shlex
+import shutil
+import subprocess
+import time
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from avesa.entrypoints.demo_source import demo_source
+from rehearsal.emulator import ACCOUNT, REGION, emulator
+from rehearsal.tools import ToolError, cache_folder, node_package, python_environment
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from avesa.entrypoints.demo_source import DemoSource
+    from rehearsal.emulator import Emulator
+
+CDK_VERSION: Final = "2.1148.1"
+PRODUCTION: Final = "222222222222"
+TENANT: Final = "acme"
+SEED: Final = 20
+SIZES: Final = {"tickets": 300, "time_entries": 400, "companies": 30, "contacts": 80}
+CREDENTIALS: Final = ("company_id", "public_key", "private_key", "client_id", "api_base_url")
+_ROOT: Final = Path(__file__).resolve().parents[1]
+_EXPORT: Final = re.compile(r'export (\w+)="?(.*?)"?')
+_FOLLOW_SECONDS: Final = 30.0
+_QUESTION: Final = "(y/n)"
+# What a deployment needs of the machine's own settings: where packages come from, whom to trust, what is left out.
+_KEPT: Final = ("PIP_", "UV_", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy", "LANG")
+
+
+class OutcomeError(AssertionError):
+    """A rehearsed command did not come to what the guide promises; the message holds what it said."""
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """What a command came to."""
+
+    status: int
+    out: str
+    err: str
+
+    @property
+    def said(self) -> str:
+        """Everything it printed."""
+        return self.out + self.err
+
+
+@dataclass(slots=True)
+class World:
+    """One pass's own machine."""
+
+    folder: Path
+    emulator: Emulator
+    source: DemoSource
+    python: Path
+    """The newcomer's interpreter."""
+    variables: dict[str, str]
+    has_profiles: bool
+    clone: Path = field(init=False)
+    cwd: Path = field(init=False)
+    execution_arn: str = ""
+    previous_commit: str = ""
+
+    def __post_init__(self) -> None:
+        self.clone = self.folder / "avesa"
+        self.cwd = self.folder
+
+    def credentials(self) -> dict[str, str]:
+        """Return the tenant's credentials as the variables that set-up takes."""
+        company = self.source.companies[0]
+        return {f"CONNECTWISE_{name.upper()}": company[name] for name in CREDENTIALS}
+
+    def filled(self, command: str) -> str:
+        """Return a command of the guide with this world's values in the place of what it leaves open."""
+        values = {
+            "<repository-url>": str(self.folder / "origin" / "avesa"),
+            "{tenant-id}": TENANT,
+            "YOUR_DEV_ACCOUNT_ID": ACCOUNT,
+            "YOUR_PRODUCTION_ACCOUNT_ID": PRODUCTION,
+            "us-east-2:ACCOUNT": f"{REGION}:{ACCOUNT}",
+            "EXECUTION_ARN": self.execution_arn,
+            "<previous-commit>": self.previous_commit,
+        }
+        for name, value in values.items():
+            command = command.replace(name, value)
+        return command
+
+    def run(
+        self, command: str, *, typed: str = "", more: Mapping[str, str] | None = None, seconds: float = 420
+    ) -> Done:
+        """Run a command as a shell does. `cd` and `export` last until the next `leave`."""
+        filled = self.filled(command)
+        exported = _EXPORT.fullmatch(filled)
+        if filled.startswith("cd "):
+            self.cwd = (self.cwd / filled[3:]).resolve()
+            return Done(0 if self.cwd.is_dir() else 1, "", f"no folder {self.cwd}")
+        if exported is not None:
+            self.variables[exported[1]] = self.credentials()[exported[1]]
+            return Done(0, "", "")
+        done = subprocess.run(
+            ["bash", "-c", filled],  # noqa: S607 - the user's shell
+            cwd=self.cwd,
+            env={**self.variables, **(more or {})},
+            input=typed,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=seconds,
+            check=False,
+        )
+        return Done(done.returncode, done.stdout, done.stderr)
+
+    def follow(self, command: str) -> Done:
+        """Run a command that never ends by itself, on a terminal, until it has printed a line; then end it."""
+        return self._on_terminal(command, until="\n", seconds=_FOLLOW_SECONDS)
+
+    def confirm(self, command: str) -> Done:
+        """Run a command on a terminal, and say yes when it asks."""
+        return self._on_terminal(command, until=None, seconds=420)
+
+    def _on_terminal(self, command: str, *, until: str | None, seconds: float) -> Done:
+        ours, theirs = pty.openpty()
+        process = subprocess.Popen(
+            ["bash", "-c", f"exec {self.filled(command)}"],  # noqa: S607 - the user's shell
+            cwd=self.cwd,
+            env=self.variables,
+            stdin=theirs,
+            stdout=theirs,
+            stderr=theirs,
+        )
+        os.close(theirs)
+        said, is_asked, deadline = "", False, time.monotonic() + seconds
+        try:
+            while time.monotonic() < deadline and (until is None or until not in said):
+                if not select.select([ours], [], [], 1.0)[0]:
+                    if process.poll() is not None:
+                        break
+                    continue
+                said += os.read(ours, 4096).decode(errors="replace")
+                if until is None and not is_asked and _QUESTION in said:
+                    is_asked = True
+                    os.write(ours, b"y\n")
+        except OSError:
+            pass  # the terminal's other end is gone: the command has ended
+        finally:
+            if until is not None or time.monotonic() >= deadline:
+                process.terminate()
+            status = process.wait(20)
+            os.close(ours)
+        return Done(status if until is None else int(not said.strip()), said, "")
+
+    def take_packages(self) -> None:
+        """Take over the functions' packages that an earlier pass made of the same sources: the CDK knows them by their
+        digest, and makes what is missing or differs.
+        """
+        out = self.clone / "infrastructure" / "cdk.out"
+        out.mkdir(exist_ok=True)
+        for made in sorted(self.folder.parent.glob("*/avesa/infrastructure/cdk.out/asset.*")):
+            target = out / made.name
+            if made.is_dir() and not target.exists():
+                shutil.copytree(made, target)
+            elif not target.exists():
+                shutil.copy2(made, target)
+
+    def leave(self) -> None:
+        """Go back to the clone, as a new shell."""
+        self.cwd = self.clone if self.clone.is_dir() else self.folder
+        for name in self.credentials():
+            self.variables.pop(name, None)
+
+
+@contextmanager
+def world(folder: Path, *, is_enforcing: bool) -> Iterator[World]:
+    """Make a world in `folder`, and take it down afterwards. Where policies are enforced, the credentials come from
+    variables, as in a pipeline; elsewhere from profiles, as on a developer's machine.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    make_origin(folder / "origin" / "avesa")
+    python = python_environment("guide", ["pip"])
+    with (
+        emulator(folder / "emulator", is_enforcing=is_enforcing, is_encrypted=is_enforcing) as running,
+        demo_source(seed=SEED, companies=1, sizes=SIZES) as source,
+    ):
+        yield World(
+            folder=folder,
+            emulator=running,
+            source=source,
+            python=python,
+            variables=_variables(folder, running, python, has_profiles=not is_enforcing),
+            has_profiles=not is_enforcing,
+        )
+
+
+def make_origin(folder: Path) -> None:
+    """Make a repository of this checkout as it lies there, committed or not."""
+    listed = subprocess.run(
+        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],  # noqa: S607 - found as the user would
+        cwd=_ROOT,
+        capture_output=True,
+        check=False,
+    )
+    if listed.returncode != 0:
+        raise ToolError(f"a rehearsal clones this checkout with git, which said: {listed.stderr.decode()}")
+    for name in listed.stdout.decode().split("\0"):
+        if name and (_ROOT / name).is_file():
+            target = folder / name
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(_ROOT / name, target)
+    for arguments in (["init", "-q", "-b", "main"], ["add", "-A"], _commit("as it is")):
+        subprocess.run(["git", *arguments], cwd=folder, check=True, capture_output=True)  # noqa: S607 - as above
+
+
+def change_origin(world: World, name: str, old: str, new: str) -> None:
+    """Commit a change to a file of the clone, as somebody's next piece of work."""
+    path = world.clone / name
+    text = path.read_text(encoding="utf-8")
+    if old not in text:
+        raise OutcomeError(f"{name} does not hold {old!r}")
+    path.write_text(text.replace(old, new, 1), encoding="utf-8")
+    for arguments in (["add", "-A"], _commit(f"change {name}")):
+        subprocess.run(["git", *arguments], cwd=world.clone, check=True, capture_output=True)  # noqa: S607 - as above
+
+
+def _commit(message: str) -> list[str]:
+    who = ["-c", "user.name=rehearsal", "-c", "user.email=rehearsal@localhost", "-c", "commit.gpgsign=false"]
+    return [*who, "commit", "-q", "--no-verify", "-m", message]
+
+
+def _variables(folder: Path, running: Emulator, python: Path, *, has_profiles: bool) -> dict[str, str]:
+    home, programs = folder / "home", folder / "bin"
+    home.mkdir()
+    programs.mkdir()
+    _write_program(programs / "aws", f'exec {shlex.quote(aws_program())} --endpoint-url "$AWS_ENDPOINT_URL" "$@"')
+    version = ".".join(python_version(python))
+    # What would be an answer on a terminal, and what makes packages for this machine's own Python.
+    settings = f'{{"requireApproval": "never", "context": {{"architecture": "x86_64", "python": "{version}"}}}}\n'
+    (home / ".cdk.json").write_text(settings, encoding="utf-8")
+    node = node_package("aws-cdk", CDK_VERSION).parent / ".bin"
+    kept = {name: text for name, text in os.environ.items() if name.startswith(_KEPT)}
+    pip_settings = [Path.home() / ".config/pip/pip.conf", Path.home() / ".pip/pip.conf"]
+    pip_file = next((str(path) for path in pip_settings if path.is_file()), "")
+    client = dict(running.variables)
+    if has_profiles:
+        for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_REGION", "AWS_DEFAULT_REGION"):
+            client.pop(name)
+    return {
+        **kept,
+        **({"PIP_CONFIG_FILE": pip_file} if pip_file and "PIP_CONFIG_FILE" not in kept else {}),
+        "PIP_CACHE_DIR": kept.get("PIP_CACHE_DIR", str(cache_folder() / "pip")),
+        "PIP_DISABLE_PIP_VERSION_CHECK": "1",
+        "HOME": str(home),
+        "VIRTUAL_ENV": str(python.parents[1]),
+        "PATH": os.pathsep.join([str(programs), str(python.parent), str(node), os.environ.get("PATH", "")]),
+        "AWS_PAGER": "",
+        "AWS_CONFIG_FILE": str(home / ".aws" / "config"),
+        "AWS_SHARED_CREDENTIALS_FILE": str(home / ".aws" / "credentials"),
+        **client,
+    }
+
+
+def python_version(python: Path) -> tuple[str, str]:
+    """Return the major and minor number of an interpreter."""
+    found = subprocess.run([str(python), "--version"], capture_output=True, text=True, check=True).stdout.split()[1]
+    major, minor, *_ = found.split(".")
+    return major, minor
+
+
+def aws_program() -> str:
+    """Return an AWS CLI of version 2: version 1 has no `logs tail`."""
+    folders = [*os.environ.get("PATH", "").split(os.pathsep), "/usr/bin", "/usr/local/bin"]
+    for folder in dict.fromkeys(folders):
+        path = Path(folder, "aws")
+        if path.is_file():
+            said = subprocess.run([str(path), "--version"], capture_output=True, text=True, check=False).stdout
+            if said.startswith("aws-cli/2"):
+                return str(path)
+    raise ToolError("the rehearsal needs an AWS CLI of version 2; on Debian: sudo apt-get install awscli")
+
+
+def _write_program(path: Path, line: str) -> None:
+    path.write_text(f"#!/bin/sh\n{line}\n", encoding="utf-8")
+    path.chmod(0o755)
+
+
+def seconds_since(started: float) -> str:
+    """Return how long something took, for people."""
+    return f"{time.monotonic() - started:.1f} s"
