@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 from datetime import datetime
-from functools import cached_property
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -32,6 +31,7 @@ class Erasures:
     def __init__(self, lake: Lake, tenant_id: str, service: str, table_name: str) -> None:
         self._lake = lake
         self._prefix = erased_prefix(tenant_id, service, table_name)
+        self._known: dict[str, _Mark] | None = None
 
     def among(self, ids: Iterable[int]) -> set[int]:
         """Return those of the ids that were erased once."""
@@ -66,14 +66,17 @@ class Erasures:
         """Return the record's digest, as the receipt has it: who knows the id can compare, nobody can read it off."""
         return self._digest(record_id)
 
-    @cached_property
+    @property
     def _marks(self) -> dict[str, _Mark]:
-        return {
-            info.key.removeprefix(self._prefix).removesuffix(".json"): self._read(info.key)
-            for info in self._lake.list(self._prefix)
-        }
+        # No cached_property: on Python 3.11 it reads under one lock, for which every other table's thread would wait.
+        if self._known is None:
+            self._known = {
+                info.key.removeprefix(self._prefix).removesuffix(".json"): self._read(info.key)
+                for info in self._lake.list(self._prefix)
+            }
+        return self._known
 
-    @cached_property
+    @property
     def _replaced(self) -> frozenset[str]:
         return frozenset(key for mark in self._marks.values() for key in mark.replaced)
 
