@@ -215,7 +215,9 @@ def test(arguments: "list[str]") -> int:
     return run_checks(
         [
             *static_checks(environment),
-            ("tests", pytest_command(environment, "--cov", "--cov-report=")),
+            # Histories run whole pipelines under a scheduler of their own: measuring them takes minutes, adds nothing.
+            ("tests", pytest_command(environment, "--cov", "--cov-report=", "--ignore=tests/reliability")),
+            ("reliability", pytest_command(environment, "tests/reliability")),
             ("coverage", [*coverage, "--include=" + ",".join(f"*/avesa/{name}/*" for name in MEASURED)]),
         ]
     )

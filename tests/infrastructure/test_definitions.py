@@ -56,8 +56,10 @@ STEP_TASKS = {name: state for name, state in TASKS.items() if ":lambda:" in stat
 def test_every_step_is_called_by_exactly_one_state_or_two_that_read_chunks() -> None:
     called = [(state.get("Arguments") or state["Parameters"])["step"] for state in STEP_TASKS.values()]
 
-    assert set(called) == set(STEPS)
-    assert sorted(called) == sorted([*STEPS, "process_chunk"])  # inline, and of many
+    # Upkeep is called by hand: no part of a run.
+    of_a_run = set(STEPS) - {"verify_table", "retry_quarantine", "erase_record", "erase_tenant"}
+    assert set(called) == of_a_run
+    assert sorted(called) == sorted([*of_a_run, "process_chunk"])  # inline, and of many
 
 
 @pytest.mark.parametrize("machine", MACHINES)

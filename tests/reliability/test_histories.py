@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def test_twenty_histories_break_no_invariant() -> None:
-    outcomes = [histories.history(seed) for seed in range(1, 21)]
+def test_a_dozen_histories_break_no_invariant() -> None:
+    outcomes = [histories.history(seed) for seed in range(1, 13)]
 
     assert [(outcome.seed, outcome.findings) for outcome in outcomes if outcome.findings] == []
     assert min(outcome.runs for outcome in outcomes) >= 3
