@@ -45,7 +45,8 @@ def test_the_functions_have_every_step_once() -> None:
         answer = importlib.import_module(f"avesa.entrypoints.aws.{name}").handler({"step": "check"}, Call())
         found += answer["steps"]
 
-    assert sorted(map(str, found)) == sorted(STEPS)
+    # No function may erase: an operator does, with rights of their own.
+    assert sorted(map(str, found)) == sorted(set(STEPS) - {"erase_record", "erase_tenant"})
 
 
 def test_a_check_tells_what_is_deployed_and_does_nothing() -> None:
