@@ -260,7 +260,7 @@ def staging(stage: Stage) -> None:
 
 
 def production(stage: Stage) -> None:
-    """An account of its own, a second region, and a role instead of keys."""
+    """An account of its own, then a second region there, then a role instead of keys."""
     stage.rehearse("aws configure --profile avesa-production")
     stage.refused(f"./scripts/deploy.sh --environment prod --profile {_DEV}", "production has an account of its own")
     stage.rehearse("./scripts/deploy.sh --environment prod")
@@ -269,6 +269,11 @@ def production(stage: Stage) -> None:
     stage.world.variables["AVESA_BUCKET_PREFIX"] = "west"
     stage.rehearse(west)
     del stage.world.variables["AVESA_BUCKET_PREFIX"]
+    role(stage)
+
+
+def role(stage: Stage) -> None:
+    """Production by a role of its account instead of keys."""
     trust = json.dumps(
         {
             "Version": "2012-10-17",

@@ -130,9 +130,12 @@ class Company:
     def put_body(self, path: str, record_id: int, body: bytes) -> None:
         """Insert or replace a record by its text, which need not be a record; lists show it in the id's place."""
         try:
-            stamp, is_odd = stamp_of(decode(body))
+            record = decode(body)
         except ValueError:
-            stamp, is_odd = stamp_of(None)
+            record = None
+        stamp, is_odd = stamp_of(record)
+        # A list of ids alone must tell the id that the text has, not the place that it was put in.
+        is_odd = is_odd or not isinstance(record, dict) or record.get("id") != record_id
         self.table(path).change({record_id: Row(record_id, stamp, body, is_odd)})
 
     def edit(
