@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import shutil
+import signal
 import sys
 import tempfile
 import time
@@ -68,7 +69,13 @@ def tell(text: str) -> None:
     print(text, flush=True)
 
 
+def _ended(_number: int, _frame: object) -> None:
+    raise SystemExit(143)
+
+
 if __name__ == "__main__":
+    # Ended from outside, it still ends the servers that it started.
+    signal.signal(signal.SIGTERM, _ended)
     # What the caller has set for the product must not reach the newcomer who is played here.
     for variable in [name for name in os.environ if name.startswith(("AVESA_", "CONNECTWISE_", "AWS_", "CDK_"))]:
         if variable not in ("AVESA_TEST_CACHE", "AWS_CA_BUNDLE"):

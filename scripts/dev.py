@@ -242,7 +242,7 @@ def lock(arguments: "list[str]") -> int:
     targets = [
         ("runtime", runtime),
         ("aws", [*runtime, "requirements/aws.in", *pinned]),
-        ("dev", [*runtime, "requirements/aws.in", "requirements/dev.in", *deployed]),
+        ("dev", [*runtime, "requirements/aws.in", "requirements/infrastructure.in", "requirements/dev.in", *deployed]),
         ("duckdb-reader", ["requirements/duckdb-reader.in"]),
         *((name, [f"requirements/{name}.in", *deployed]) for name in ("lambda-chunk", "lambda-transform")),
         ("infrastructure", ["requirements/infrastructure.in", *deployed]),
