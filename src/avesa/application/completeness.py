@@ -75,7 +75,6 @@ def reconcile(
     """
     present, nameless = set(durable), quarantined
     explained: set[int] = set()
-    vanished_before: set[int] = set()
     sizes: list[int] = []
     for _ in range(_ROUNDS):
         counted = asked.count()
@@ -89,14 +88,9 @@ def reconcile(
         if missing:
             found, unreadable = repair(missing)
             durable |= found
-            # What is gone when asked for by id was deleted since it was listed. Listed again and gone again, it is one
-            # of those that the read could not read: its id may be one only to who lists it.
-            vanished = set(missing) - found - unreadable
-            stubborn = vanished & vanished_before
-            unreadable |= stubborn if len(stubborn) <= quarantined else set()
             explained |= unreadable
-            present -= vanished - unreadable
-            vanished_before = vanished
+            # What is gone when asked for by id was deleted since it was listed.
+            present -= set(missing) - found - unreadable
         sizes.append(len(present) + nameless)
     message = (
         f"{asked.endpoint.path}: the source counts {asked.count()} records and lists {len(present) + nameless}, of "
