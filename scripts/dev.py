@@ -235,6 +235,8 @@ def lock(arguments: "list[str]") -> int:
     uv = prepare(DEV).program("uv")
     compiled = [uv, "pip", "compile", "--quiet", "--universal", "--python-version", "3.11", "--generate-hashes"]
     compiled += ["--no-emit-index-url", "--no-emit-find-links", "--no-header", *arguments]
+    # With hashes, older pips refuse `coverage[toml]` as unpinned where only `coverage` is pinned and a newer one is out.
+    compiled += ["--no-strip-extras"]
     runtime = ["pyproject.toml", "requirements/runtime.in"]
     pinned = ["--constraints", "requirements/runtime.txt"]
     # What runs on AWS, or deploys it, has the releases that the tests run with.
