@@ -235,7 +235,7 @@ def lock(arguments: "list[str]") -> int:
     uv = prepare(DEV).program("uv")
     compiled = [uv, "pip", "compile", "--quiet", "--universal", "--python-version", "3.11", "--generate-hashes"]
     compiled += ["--no-emit-index-url", "--no-emit-find-links", "--no-header", *arguments]
-    # With hashes, older pips refuse `coverage[toml]` as unpinned where only `coverage` is pinned and a newer one is out.
+    # With hashes, older pips refuse `coverage[toml]` as unpinned where only `coverage` is pinned and newer is out.
     compiled += ["--no-strip-extras"]
     runtime = ["pyproject.toml", "requirements/runtime.in"]
     pinned = ["--constraints", "requirements/runtime.txt"]
@@ -246,6 +246,7 @@ def lock(arguments: "list[str]") -> int:
         ("aws", [*runtime, "requirements/aws.in", *pinned]),
         ("dev", [*runtime, "requirements/aws.in", "requirements/infrastructure.in", "requirements/dev.in", *deployed]),
         ("duckdb-reader", ["requirements/duckdb-reader.in"]),
+        ("peers", ["requirements/peers.in"]),
         *((name, [f"requirements/{name}.in", *deployed]) for name in ("lambda-chunk", "lambda-transform")),
         ("infrastructure", ["requirements/infrastructure.in", *deployed]),
     ]
@@ -258,35 +259,39 @@ def lock(arguments: "list[str]") -> int:
 
 def kill_matrix(arguments: "list[str]") -> int:
     """Kill a run at every durable write, recover it, compare every row (docs/reliability.md)."""
-    return harness("kill_matrix", arguments)
+    return module("reliability.kill_matrix", arguments)
 
 
 def histories(arguments: "list[str]") -> int:
     """Live through random histories, each from a seed (docs/reliability.md)."""
-    return harness("histories", arguments)
+    return module("reliability.histories", arguments)
 
 
 def mutations(arguments: "list[str]") -> int:
     """Break the source in well-known ways and show what turns red (docs/reliability.md)."""
-    return harness("mutations", arguments)
-
-
-def harness(name: str, arguments: "list[str]") -> int:
-    """Run one of the harnesses in `reliability/`, which need the sources beside them."""
-    environment = prepare(DEV)
-    os.chdir(ROOT)
-    return hand_over([str(environment.python), "-m", f"reliability.{name}", *arguments])
+    return module("reliability.mutations", arguments)
 
 
 def rehearsal(arguments: "list[str]") -> int:
     """Carry the whole deployment guide out on an emulator of AWS (docs/deployment.md)."""
+    return module("rehearsal", arguments)
+
+
+def bench(arguments: "list[str]") -> int:
+    """Measure AVESA beside its peers and as tables grow (docs/performance.md); `--quick`: 2 minutes."""
+    return module("benchmarks", arguments)
+
+
+def module(name: str, arguments: "list[str]") -> int:
+    """Run a program of this repository that needs the sources beside it."""
     environment = prepare(DEV)
     os.chdir(ROOT)
-    return hand_over([str(environment.python), "-m", "rehearsal", *arguments])
+    return hand_over([str(environment.python), "-m", name, *arguments])
 
 
 COMMANDS = {"demo": demo, "test": test, "setup": setup, "check": check, "lock": lock, "avesa": avesa}
 COMMANDS |= {"rehearsal": rehearsal, "kill-matrix": kill_matrix, "histories": histories, "mutations": mutations}
+COMMANDS |= {"bench": bench}
 
 
 def main(arguments: "list[str]") -> int:

@@ -33,7 +33,7 @@ REGISTRIES = re.compile(
 MACHINE_PATHS = re.compile(r"(?<![\w.}$~])/(?:root|work|farm|Users/\w+|home/\w+)/" + r"[\w.]")
 ADR_NAME = re.compile(r"(\d{4})-[a-z0-9-]+\.md")
 LOCKS = sorted(path.stem for path in (ROOT / "requirements").glob("*.txt"))
-PIN = re.compile(r"^([a-z0-9][a-z0-9._-]*)==(\S+)( ; .+?)? \\$", re.MULTILINE)
+PIN = re.compile(r"^([a-z0-9][a-z0-9._-]*)(?:\[[a-z0-9, -]+\])?==(\S+)( ; .+?)? \\$", re.MULTILINE)
 
 
 def _text(path: Path) -> str:
