@@ -124,9 +124,9 @@ def _hours(at: datetime | None) -> float | None:
     return None if at is None else (at - T0) / timedelta(hours=1)
 
 
-def _memory(_: Path) -> Table:
+def memory_table(kind: type[MemoryCanonicalStore] = MemoryCanonicalStore) -> Table:
     raw = MemoryRawStore()
-    store = MemoryCanonicalStore(raw)
+    store = kind(raw)
 
     def rows(snapshot: TableSnapshot) -> list[dict[str, Any]]:
         names = [column.name for column in table_columns(snapshot.mapping)]
@@ -135,7 +135,7 @@ def _memory(_: Path) -> Table:
     return Table(raw, store, rows)
 
 
-def _delta(folder: Path) -> Table:
+def delta_table(folder: Path) -> Table:
     lake = LocalLake(folder)
 
     def rows(snapshot: TableSnapshot) -> list[dict[str, Any]]:
@@ -145,7 +145,7 @@ def _delta(folder: Path) -> Table:
     return Table(ParquetRawStore(lake), DeltaCanonicalStore(lake, SystemClock()), rows)
 
 
-STORES: dict[str, Callable[[Path], Table]] = {"memory": _memory, "delta": _delta}
+STORES: dict[str, Callable[[Path], Table]] = {"memory": lambda _: memory_table(), "delta": delta_table}
 
 
 @pytest.fixture(params=STORES)

@@ -34,6 +34,8 @@ class Bounds:
     fold_buckets: int = 64
     inline_fold_rows: int = 2_000
     """A fold of no more raw rows than this stays in the process that asked for it."""
+    retention_days: float = 7.0
+    """How long a version of a table that was replaced stays readable, where maintenance is not told otherwise."""
     inline_chunks: int = 1_000_000
     """Chunk ids that may travel in a step's output; more of them are left in the lake under a key. State machines
     bound what they carry (and open distributed maps), the local workflow does not."""

@@ -46,8 +46,14 @@ class RunRequest:
     until: datetime | None = None
     allow_mass_delete: bool = False
     rebuild: bool = False
+    maintain: bool = False
     wait_seconds: float = 0.0
     job_id: str | None = None
+
+    @property
+    def is_offline(self) -> bool:
+        """Whether the source is not asked for anything."""
+        return self.rebuild or self.maintain
 
     @property
     def mode(self) -> ReadMode | None:
@@ -79,6 +85,10 @@ def _checked(request: RunRequest) -> RunRequest:
         )
     if request.rebuild and (request.mode is not None or request.detect_deletes):
         raise UsageError("rebuild reads nothing from the source; leave out full_sync, detect_deletes, since and until")
+    if request.maintain and (request.rebuild or request.mode is not None or request.detect_deletes):
+        raise UsageError(
+            "maintain reads nothing and folds nothing; leave out rebuild, full_sync, detect_deletes, since and until"
+        )
     return replace(request, since=since, until=until)
 
 
@@ -116,7 +126,7 @@ class TableWork:
     task: TableTask
     lease: Lease
     plan: TablePlan | None = None
-    """None: nothing is read (a rebuild)."""
+    """None: nothing is read (a rebuild, a maintenance)."""
     chunk_ids: tuple[str, ...] = ()
     manifest_key: str | None = None
     """Where the lake has the chunk ids, as a JSON array of {"chunk_id": …}, when they are too many to carry."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 from avesa.application.steps.chunk import process_chunk
 from avesa.application.steps.erase_record import erase_record
 from avesa.application.steps.erase_tenant import erase_tenant
+from avesa.application.steps.maintain import maintain_table
 from avesa.application.steps.reconcile import reconcile_table
 from avesa.application.steps.retry import retry_quarantine
 from avesa.application.steps.run import aggregate_results, finish_tenant, orchestrate_pipeline, process_tenant
@@ -36,6 +37,7 @@ STEPS: Final[Mapping[str, Callable[[StepContext, Mapping[str, object]], Json]]] 
     "aggregate_results": aggregate_results,
     "verify_table": verify_table,
     "retry_quarantine": retry_quarantine,
+    "maintain_table": maintain_table,
     "erase_record": erase_record,
     "erase_tenant": erase_tenant,
 }

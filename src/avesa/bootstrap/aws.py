@@ -59,6 +59,7 @@ TENANT_STEPS: Final = frozenset(
         "finish_tenant",
         "verify_table",
         "retry_quarantine",
+        "maintain_table",
     }
 )
 """Steps that work for one tenant, with credentials that open nothing else."""
@@ -182,7 +183,7 @@ def _context(
         is_stopping=settings.is_stopping,
         bounds=settings.bounds,
         table_catalog=GlueTableCatalog(access.glue, settings.environment, settings.bucket),
-        upkeep=upkeep(settings.package, lake, AwsEraser(settings.bucket, access, tables)),
+        upkeep=upkeep(settings.package, lake, AwsEraser(settings.bucket, access, tables), clock),
     )
 
 

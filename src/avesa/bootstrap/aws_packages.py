@@ -40,15 +40,21 @@ def canonical_store(package: str | None, lake: Lake, clock: Clock) -> CanonicalS
     return DeltaCanonicalStore(lake, clock)
 
 
-def upkeep(package: str | None, lake: Lake, eraser: Eraser) -> Upkeep | None:
+def upkeep(package: str | None, lake: Lake, eraser: Eraser, clock: Clock) -> Upkeep | None:
     """Return what looking after the lake needs; None in a package without the table engines."""
     if package == "chunk":
         return None
     from avesa.adapters.delta.audit import DeltaTableAudit
+    from avesa.adapters.delta.maintenance import DeltaTableMaintainer
     from avesa.adapters.parquet.reading import ParquetRawReader
     from avesa.ports.upkeep import Upkeep
 
-    return Upkeep(raw=ParquetRawReader(lake), tables=DeltaTableAudit(lake), eraser=eraser)
+    return Upkeep(
+        raw=ParquetRawReader(lake),
+        tables=DeltaTableAudit(lake),
+        eraser=eraser,
+        maintainer=DeltaTableMaintainer(lake, clock),
+    )
 
 
 def own_budget(clock: Clock) -> Callable[[str, str, int], RequestBudget]:

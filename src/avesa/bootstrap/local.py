@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import platformdirs
 
 from avesa.adapters.delta.audit import DeltaTableAudit
+from avesa.adapters.delta.maintenance import DeltaTableMaintainer
 from avesa.adapters.delta.store import DeltaCanonicalStore
 from avesa.adapters.http.transport import Urllib3Transport
 from avesa.adapters.local.budget import BudgetBook
@@ -117,7 +118,10 @@ def local_application(settings: LocalSettings) -> Iterator[Application]:
         is_stopping=settings.is_stopping,
         bounds=settings.bounds,
         upkeep=Upkeep(
-            raw=ParquetRawReader(lake), tables=DeltaTableAudit(lake), eraser=LocalEraser(settings.lake, database)
+            raw=ParquetRawReader(lake),
+            tables=DeltaTableAudit(lake),
+            eraser=LocalEraser(settings.lake, database),
+            maintainer=DeltaTableMaintainer(lake, clock),
         ),
     )
     try:

@@ -17,6 +17,7 @@ from avesa.domain.errors import AvesaError, UsageError
 from avesa.entrypoints.commands.demo import demo
 from avesa.entrypoints.commands.erase import erase_record, erase_tenant
 from avesa.entrypoints.commands.jobs import job, jobs
+from avesa.entrypoints.commands.maintain import maintain
 from avesa.entrypoints.commands.quarantine import quarantine
 from avesa.entrypoints.commands.query import query
 from avesa.entrypoints.commands.run import backfill, rebuild, run
@@ -53,7 +54,7 @@ def cli() -> None:
 
 for _command in (
     *(demo, setup_service, run, status, jobs, job, query, rebuild, backfill, simulate),
-    *(quarantine, verify, erase_tenant, erase_record),
+    *(quarantine, verify, maintain, erase_tenant, erase_record),
 ):
     cli.add_command(_command)
 

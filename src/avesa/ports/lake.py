@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import datetime  # noqa: TC003 - a record's type is looked up by tools at run time
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
@@ -12,10 +13,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ObjectInfo:
-    """A stored object: its key relative to the lake's root, with '/', and its size."""
+    """A stored object: its key relative to the lake's root, with '/', its size, and when it was put."""
 
     key: str
     size_bytes: int
+    modified_at: datetime | None = field(default=None, compare=False)
+    """By the store's own clock; None where the store does not tell."""
 
 
 class ObjectExists(Exception):  # noqa: N818 - a fact about the key, the caller decides what it means

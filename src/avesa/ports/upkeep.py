@@ -1,4 +1,6 @@
-"""What looking after a lake needs beyond running: reading parts back, checking tables, deleting for good."""
+"""What looking after a lake needs beyond running: reading parts back, checking and maintaining tables, deleting for
+good.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +11,8 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from avesa.ports.tables import FoldGroup, RawPart, TableSnapshot
+    from avesa.ports.lake import ObjectInfo
+    from avesa.ports.tables import FoldGroup, RawPart, TableFile, TableSnapshot
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +86,45 @@ class TableAudit(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TableSurvey:
+    """What maintaining a table would do."""
+
+    oldest_kept: int = 0
+    """The oldest version that a reader may still open; its files and those of all later versions stay."""
+    split: tuple[TableFile, ...] = ()
+    """The files of buckets that have more than one: each such bucket would be written as one file."""
+    unneeded: tuple[ObjectInfo, ...] = ()
+    """Data files and manifests that no kept version needs and that were written before the retention began."""
+    log_entries: int = 0
+    """Commits since the log was last summed up in a checkpoint."""
+
+
+class TableMaintainer(Protocol):
+    """Keeps a canonical table's files few and its log short; whoever calls it holds the table's lease.
+
+    Raises StorageError when the table or its folder cannot be read; nothing is deleted then.
+    """
+
+    def survey(self, snapshot: TableSnapshot, *, keep_since: datetime) -> TableSurvey:
+        """Return what is to be done, and do none of it. A version that was the newest one at any time since
+        `keep_since` is kept.
+        """
+
+    def settle(self, snapshot: TableSnapshot, survey: TableSurvey, *, token: str) -> TableSnapshot:
+        """Commit against `snapshot`, with each split bucket in one file; the rows stay as they are.
+
+        Whoever began to fold before the survey commits against an older version and is refused: none of its files can
+        come to be needed. Raises CommitConflict (nothing landed) or CommitOutcomeUnknown; delete nothing then.
+        """
+
+    def discard(self, snapshot: TableSnapshot, survey: TableSurvey) -> None:
+        """Delete what the survey found unneeded. To be called after `settle`."""
+
+    def shorten_log(self, snapshot: TableSnapshot) -> int:
+        """Sum the log up in a checkpoint; return how many entries older than 30 days went."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ErasedObjects:
     """Objects that are gone for good: their keys, ascending, and the size of what they held."""
 
@@ -108,8 +150,9 @@ class Eraser(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Upkeep:
-    """The three together; a package without the table engines has none."""
+    """All of them together; a package without the table engines has none."""
 
     raw: RawReader
     tables: TableAudit
     eraser: Eraser
+    maintainer: TableMaintainer

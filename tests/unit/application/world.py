@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from avesa.adapters.delta.audit import DeltaTableAudit
+from avesa.adapters.delta.maintenance import DeltaTableMaintainer
 from avesa.adapters.delta.store import DeltaCanonicalStore
 from avesa.adapters.local.budget import BudgetBook
 from avesa.adapters.memory.clock import FakeClock
@@ -130,6 +131,7 @@ class World:
                 raw=ParquetRawReader(self.lake),
                 tables=DeltaTableAudit(self.lake),
                 eraser=MemoryEraser(self.lake, self.state),
+                maintainer=DeltaTableMaintainer(self.lake, self.clock),
             ),
         )
 

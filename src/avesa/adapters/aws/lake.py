@@ -149,7 +149,7 @@ class S3Lake:
         check_prefix(prefix)
         with self._refusals(prefix):
             found = [
-                ObjectInfo(key=meta["path"], size_bytes=meta["size"])
+                ObjectInfo(key=meta["path"], size_bytes=meta["size"], modified_at=meta["last_modified"])
                 for batch in obstore.list(self._store, prefix=prefix or None)
                 for meta in batch
             ]

@@ -28,9 +28,9 @@ if TYPE_CHECKING:
     from avesa.ports.tables import FoldedGroup, FoldGroup, RawPart
     from avesa.ports.time import Clock
 
-_APPLICATION: Final = "avesa-fold"
+FOLD_TRANSACTION: Final = "avesa-fold"
 """The application transaction in which every commit of ours carries the number of its fold."""
-_PARTITION: Final = "id_bucket"
+PARTITION: Final = "id_bucket"
 _DELTA_TYPES: Final = {
     ColumnType.STRING: "string",
     ColumnType.INT64: "long",
@@ -52,7 +52,7 @@ class DeltaCanonicalStore:
         table = self._table(tenant_id, mapping)
         if table is None:
             return TableSnapshot(tenant_id=tenant_id, service=service, mapping=mapping)
-        number = table.transaction_version(_APPLICATION)
+        number = table.transaction_version(FOLD_TRANSACTION)
         manifest = self._manifests(tenant_id, mapping).read(number) if number is not None else None
         return TableSnapshot(
             tenant_id=tenant_id,
@@ -147,7 +147,7 @@ class DeltaCanonicalStore:
         if table is None:
             table = self._created(snapshot)
         properties = CommitProperties(
-            app_transactions=[Transaction(_APPLICATION, number)],
+            app_transactions=[Transaction(FOLD_TRANSACTION, number)],
             custom_metadata={"avesaFold": str(number), "avesaMapping": snapshot.mapping.digest},
             # A commit that was not made against the newest version is refused, whatever the two of them touch.
             max_commit_retries=0,
@@ -160,7 +160,7 @@ class DeltaCanonicalStore:
             actions,
             mode="overwrite" if is_rebuild else "append",
             schema=_schema(snapshot.mapping),
-            partition_by=[_PARTITION],
+            partition_by=[PARTITION],
             commit_properties=properties,
         )
 
@@ -172,7 +172,7 @@ class DeltaCanonicalStore:
                 uri,
                 schema=_schema(snapshot.mapping),
                 mode="error",
-                partition_by=[_PARTITION],
+                partition_by=[PARTITION],
                 name=snapshot.mapping.table,
                 storage_options=options or None,
             )
@@ -183,7 +183,7 @@ class DeltaCanonicalStore:
 
     def _landed(self, snapshot: TableSnapshot, number: int) -> bool:
         table = self._table(snapshot.tenant_id, snapshot.mapping)
-        return table is not None and table.transaction_version(_APPLICATION) == number
+        return table is not None and table.transaction_version(FOLD_TRANSACTION) == number
 
     def _manifests(self, tenant_id: str, mapping: CanonicalMapping) -> FoldManifests:
         return FoldManifests(self._lake, canonical_prefix(tenant_id, mapping.table))
@@ -196,7 +196,7 @@ def _schema(mapping: CanonicalMapping) -> Schema:
 def _files(table: DeltaTable) -> tuple[TableFile, ...]:
     actions = Table.from_arrow(table.get_add_actions(flatten=True))
     paths, sizes, buckets = (
-        actions.column(name).to_pylist() for name in ("path", "size_bytes", f"partition.{_PARTITION}")
+        actions.column(name).to_pylist() for name in ("path", "size_bytes", f"partition.{PARTITION}")
     )
     return tuple(
         TableFile(path=path, bucket=int(bucket), size_bytes=int(size))
@@ -209,7 +209,7 @@ def _additions(groups: Sequence[FoldedGroup], at: int) -> list[AddAction]:
         AddAction(
             path=file.path,
             size=file.size_bytes,
-            partition_values={_PARTITION: str(file.bucket)},
+            partition_values={PARTITION: str(file.bucket)},
             modification_time=at,
             data_change=True,
             stats=json.dumps({"numRecords": rows}),
@@ -221,7 +221,7 @@ def _additions(groups: Sequence[FoldedGroup], at: int) -> list[AddAction]:
 
 def _removals(groups: Sequence[FoldedGroup], at: int) -> list[AddAction | RemoveAction]:
     return [
-        RemoveAction(file.path, True, at, file.size_bytes, {_PARTITION: str(file.bucket)})  # noqa: FBT003 - data_change
+        RemoveAction(file.path, True, at, file.size_bytes, {PARTITION: str(file.bucket)})  # noqa: FBT003 - data_change
         for group in groups
         for file in group.replaced
     ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -105,4 +106,6 @@ def _files_below(folder: Path, prefix: str) -> Iterator[ObjectInfo]:
                 continue
             # Deleted since the folder was read: then it is not there.
             with contextlib.suppress(FileNotFoundError):
-                yield ObjectInfo(key=f"{prefix}{entry.name}", size_bytes=entry.stat().st_size)
+                found = entry.stat()
+                written_at = datetime.fromtimestamp(found.st_mtime, UTC)
+                yield ObjectInfo(key=f"{prefix}{entry.name}", size_bytes=found.st_size, modified_at=written_at)

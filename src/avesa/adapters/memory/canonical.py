@@ -7,6 +7,7 @@ from collections import Counter
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
+from avesa.adapters.machine.clock import SystemClock
 from avesa.canonical.merging import merge, see
 from avesa.canonical.projection import Projection
 from avesa.canonical.table import bucket_of, row
@@ -17,6 +18,7 @@ from avesa.ports.tables import FoldedGroup, TableFile, TableSnapshot
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from datetime import datetime
 
     from avesa.adapters.memory.raw import MemoryRawStore
     from avesa.canonical.mapping import CanonicalMapping
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
     from avesa.canonical.scd2 import Version
     from avesa.canonical.values import Value
     from avesa.ports.tables import FoldGroup, RawPart
+    from avesa.ports.time import Clock
 
 _FENCE_BITS: Final = 20
 """As on files: folds of one fence are numbered apart from those of every other fence."""
@@ -38,15 +41,19 @@ class _Commit:
     mapping: CanonicalMapping
     folded: frozenset[str]
     files: tuple[TableFile, ...]
+    committed_at: datetime
 
 
 class MemoryCanonicalStore:
     """A CanonicalStore over the parts of one MemoryRawStore; threads may share it."""
 
-    def __init__(self, raw: MemoryRawStore) -> None:
+    def __init__(self, raw: MemoryRawStore, clock: Clock | None = None) -> None:
         self._raw = raw
+        self._clock = clock or SystemClock()
         self._files: dict[str, _Versions] = {}
+        self._written_at: dict[str, datetime] = {}
         self._commits: dict[str, list[_Commit]] = {}
+        self._checkpoints: dict[str, int] = {}
         self._projections: dict[str, Projection] = {}
         self._lock = threading.Lock()
 
@@ -106,6 +113,7 @@ class MemoryCanonicalStore:
             mapping=snapshot.mapping,
             folded=folded,
             files=tuple(sorted((*kept, *added), key=lambda file: file.path)),
+            committed_at=self._clock.now(),
         )
         with self._lock:
             commits = self._commits.setdefault(table, [])
@@ -157,9 +165,12 @@ class MemoryCanonicalStore:
     def _write(self, group: FoldGroup, bucket: int, versions: _Versions) -> tuple[TableFile, int]:
         path = f"id_bucket={bucket}/part-{group.token}"
         content = {key: list(found) for key, found in versions.items() if bucket_of(key) == bucket}
-        key = canonical_prefix(group.tenant_id, group.mapping.table) + path
+        self._put(canonical_prefix(group.tenant_id, group.mapping.table) + path, content)
+        rows = sum(len(found) for found in content.values())
+        return TableFile(path=path, bucket=bucket, size_bytes=rows), rows
+
+    def _put(self, key: str, content: _Versions) -> None:
         if key in self._files:
             raise ObjectExists(key)
         self._files[key] = content
-        rows = sum(len(found) for found in content.values())
-        return TableFile(path=path, bucket=bucket, size_bytes=rows), rows
+        self._written_at[key] = self._clock.now()

@@ -7,6 +7,7 @@ import shutil
 import tempfile
 import threading
 import weakref
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -97,8 +98,14 @@ class MemoryLake:
     def list(self, prefix: str) -> list[ObjectInfo]:
         check_prefix(prefix)
         with self._lock:
-            sizes = {key: len(data) for key, data in self._objects.items()}
+            found = [ObjectInfo(key=key, size_bytes=len(data)) for key, data in self._objects.items()]
             if self._tables:
                 root = self._root()
-                sizes |= {p.relative_to(root).as_posix(): p.stat().st_size for p in root.rglob("*") if p.is_file()}
-        return [ObjectInfo(key=key, size_bytes=size) for key, size in sorted(sizes.items()) if key.startswith(prefix)]
+                found += [_of_file(path, root) for path in root.rglob("*") if path.is_file()]
+        return sorted((info for info in found if info.key.startswith(prefix)), key=lambda info: info.key)
+
+
+def _of_file(path: Path, root: Path) -> ObjectInfo:
+    found = path.stat()
+    written_at = datetime.fromtimestamp(found.st_mtime, UTC)
+    return ObjectInfo(key=path.relative_to(root).as_posix(), size_bytes=found.st_size, modified_at=written_at)

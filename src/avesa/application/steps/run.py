@@ -103,7 +103,7 @@ def process_tenant(context: StepContext, payload: Mapping[str, object]) -> Json:
     task = from_json(TenantTask, payload)
     catalog = load_catalog(context.lake)
     tenant = find_tenant(context, task.tenant_id, task.service)
-    if not task.request.rebuild:
+    if not task.request.is_offline:
         connect(context, tenant, catalog)
     names = (task.request.table_name,) if task.request.table_name is not None else catalog.endpoints.enabled()
     last = len(catalog.backfill.priorities) + max(catalog.backfill.priorities.values(), default=0)
@@ -113,7 +113,7 @@ def process_tenant(context: StepContext, payload: Mapping[str, object]) -> Json:
             job_id=task.job_id, tenant_id=task.tenant_id, service=task.service, table_name=name, request=task.request
         )
         for name in ordered
-        if not task.request.rebuild or catalog.mapping(name) is not None
+        if not task.request.is_offline or catalog.mapping(name) is not None
     ]
     return {"tables": [to_json(table) for table in tables]}
 

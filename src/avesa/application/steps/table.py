@@ -37,7 +37,7 @@ def process_table(context: StepContext, payload: Mapping[str, object]) -> Json:
     """
     task = from_json(TableTask, payload)
     work = TableWork(task=task, lease=_lease(context, task))
-    if task.request.rebuild:
+    if task.request.is_offline:
         return to_json(work)
     try:
         return to_json(_with_plan(context, work))

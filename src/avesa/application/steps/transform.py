@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from avesa.application.catalog import load_catalog
 from avesa.application.erasures import Erasures
 from avesa.application.folding import fold_groups
+from avesa.application.maintain import is_maintenance_due, maintain_after_run, maintain_for_run
 from avesa.application.payloads import TableWork, from_json, to_json
 from avesa.application.steps.chunk import quarantine
 from avesa.connectors.pages import Rejected
@@ -46,12 +47,17 @@ def transform_canonical(context: StepContext, payload: Mapping[str, object]) -> 
     work = from_json(TableWork, payload)
     task = work.task
     mapping = load_catalog(context.lake).mapping(task.table_name)
+    if task.request.maintain:
+        return to_json(_maintained(context, work, mapping))
+    is_due = is_maintenance_due(context, work)
     folded = _Folded() if mapping is None else _transformed(context, work, mapping)
     # Bookmark moves after the commit: a crash in between folds and reads again, the other order would lose rows.
     if work.plan is not None:
         _move_bookmark(context, work, work.plan)
     if mapping is not None:
         _make_known(context, work, mapping)
+        if is_due:
+            maintain_after_run(context, work, mapping)
     result = TableResult(
         table_name=task.table_name,
         canonical_table=mapping.table if mapping is not None else "",
@@ -66,6 +72,17 @@ def transform_canonical(context: StepContext, payload: Mapping[str, object]) -> 
         error=work.sweep_error,
     )
     return to_json(result)
+
+
+def _maintained(context: StepContext, work: TableWork, mapping: CanonicalMapping | None) -> TableResult:
+    """Maintain the table in the place of folding it; the events say what was done."""
+    if mapping is not None:
+        maintain_for_run(context, work, mapping)
+    return TableResult(
+        table_name=work.task.table_name,
+        canonical_table=mapping.table if mapping is not None else "",
+        status=Status.COMPLETED,
+    )
 
 
 def _transformed(context: StepContext, work: TableWork, mapping: CanonicalMapping) -> _Folded:

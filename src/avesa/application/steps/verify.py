@@ -235,7 +235,7 @@ class _TableVerification:
             self._add(
                 "stray_files",
                 f"{len(strays)} data files belong to no commit (a process died while it folded): {_some(strays)}",
-                "they harm nobody and no reader sees them; delete them, or leave them",
+                "they harm nobody and no reader sees them; `avesa maintain` deletes them after its retention",
             )
 
     def _quarantined(self) -> int:
