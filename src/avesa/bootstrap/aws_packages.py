@@ -74,8 +74,13 @@ def own_budget(clock: Clock) -> Callable[[str, str, int], RequestBudget]:
 
 
 class _NotInPackage:
-    def __getattr__(self, name: str) -> NoReturn:
-        raise ConfigError(
-            f"canonical tables ({name}) need the transform package; this function has the chunk package: invoke "
-            "avesa-canonical-transform for this step"
-        )
+    """Refuses to be used, not to be looked at: planning a table names the fold that another function will do."""
+
+    def __getattr__(self, name: str) -> Callable[..., NoReturn]:
+        def refuse(*_given: object, **_named: object) -> NoReturn:
+            raise ConfigError(
+                f"canonical tables ({name}) need the transform package; this function has the chunk package: invoke "
+                "avesa-canonical-transform for this step"
+            )
+
+        return refuse
