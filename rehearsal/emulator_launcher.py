@@ -6,6 +6,7 @@
     tenants    `dynamodb:LeadingKeys` is told to policies; ministack leaves it out, and a condition on it is then no
                condition at all. Variables of policies (`${aws:PrincipalTag/tenant}`) are filled in
     adoption   a retained bucket that a new stack takes back is no name conflict; ministack looks before it adopts
+    doors      a function's URL is an address of this machine; ministack gives a name that nothing resolves
     logs       a line of a function's log has an id, by which `aws logs tail --follow` tells lines apart
 
 Each correction replaces private functions, so the version is pinned, and `--check` fails when one no longer fits.
@@ -20,6 +21,7 @@ import json
 import os
 import re
 import sys
+import tempfile
 from contextvars import ContextVar
 from dataclasses import replace
 from importlib.metadata import version
@@ -51,6 +53,7 @@ _FITS: Final[tuple[tuple[Any, str, list[str]], ...]] = (
     (iam_actions, "dynamodb_service_context", ["body"]),
     (iam_evaluator, "_first_match", ["ctx", "stmts", "effect"]),
     (iam_evaluator, "_resolve_condition_key", ["key", "ctx"]),
+    (lambda_svc, "_get_function_url_config", ["func_name", "qualifier"]),
     (cloudwatch_logs, "_append_log_events", ["stream", "events"]),
     (stacks, "_validation_errors", [*_VALIDATED, "owned_buckets"]),
 )
@@ -162,7 +165,8 @@ def _clean(given: dict[str, str], config: dict[str, Any], python: str) -> dict[s
         "LANG": "en_US.UTF-8",
         "TZ": ":UTC",
         "HOME": "/tmp",  # noqa: S108 - the only folder that a function may write
-        "PYTHONDONTWRITEBYTECODE": "1",
+        # Packages hold no bytecode: each of many containers would compile all of it again.
+        "PYTHONPYCACHEPREFIX": str(Path(tempfile.gettempdir(), "bytecode")),
         "AVESA_EMULATOR_PYTHON": python,
         "AWS_ENDPOINT_URL": os.environ["AVESA_EMULATOR_URL"],
         "AWS_EXECUTION_ENV": f"AWS_Lambda_{config['Runtime']}",
@@ -298,6 +302,25 @@ def correct_adoption() -> None:
     stacks._validation_errors = validation_errors
 
 
+# --------------------------------------------------------------------------------------------------- doors
+def correct_function_urls() -> None:
+    """Let a function's URL be one that this machine reaches."""
+    sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # ministack's own Python does not know this project
+    from rehearsal.function_doors import door
+
+    known = lambda_svc._get_function_url_config
+
+    def get_function_url_config(func_name: str, qualifier: str | None) -> Any:
+        status, headers, body = known(func_name, qualifier)
+        found = json.loads(body)
+        if "FunctionUrl" in found:
+            authority = os.environ.get("AVESA_EMULATOR_CA", "")
+            found["FunctionUrl"] = door(found["FunctionUrl"], os.environ["AVESA_EMULATOR_URL"], authority)
+        return status, headers, json.dumps(found).encode()
+
+    lambda_svc._get_function_url_config = get_function_url_config
+
+
 # ---------------------------------------------------------------------------------------------------- logs
 def correct_log_ids() -> None:
     """Give a line of a log the id that it lacks."""
@@ -321,6 +344,7 @@ def main() -> None:
     correct_leading_keys()
     correct_policy_variables()
     correct_adoption()
+    correct_function_urls()
     correct_log_ids()
     from ministack.app import main as serve
 

@@ -71,7 +71,7 @@ OUTCOMES: Final[dict[str, Outcome]] = {
         "credentials from the variables, tested on every table, none printed", proofs.set_up
     ),
     "python scripts/test-lambda-functions.py --environment dev --region us-east-2 --verbose": Outcome(
-        "all seven functions answer", proofs.functions_answer
+        "all eight functions answer", proofs.functions_answer
     ),
     "python scripts/test-end-to-end-pipeline.py --environment dev --region us-east-2": Outcome(
         "a whole run completes; source, lake, records of the run and tables agree", proofs.pipeline_works

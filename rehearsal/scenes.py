@@ -13,6 +13,7 @@ from rehearsal.world import PRODUCTION, TENANT, Done, OutcomeError, World, chang
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from threading import Event
 
 _DEV: Final = "AdministratorAccess-YOUR_DEV_ACCOUNT_ID"
 _DESCRIBE: Final = f"{DESCRIBE} --region us-east-2"
@@ -23,9 +24,10 @@ TABLES: Final = ("tickets", "time_entries", "companies", "contacts")
 class Stage:
     """Carries commands out, says how long each took, and remembers which of the guide's were seen."""
 
-    def __init__(self, world: World, tell: Callable[[str], None]) -> None:
+    def __init__(self, world: World, tell: Callable[[str], None], packages_are_made: Event) -> None:
         self.world = world
         self.seen: set[str] = set()
+        self.packages_are_made = packages_are_made
         self._tell = tell
 
     def rehearse(self, *commands: str) -> None:
@@ -77,6 +79,7 @@ def first_pass(stage: Stage) -> None:
     beginning(stage)
     profiles(stage)
     stage.rehearse("./scripts/deploy.sh --environment dev")
+    stage.packages_are_made.set()
     tenant(stage)
     functions(stage)
     runs_by_hand(stage)
@@ -92,9 +95,12 @@ def first_pass(stage: Stage) -> None:
 
 def second_pass(stage: Stage) -> None:
     """With policies enforced, and credentials from variables: deploy, set up, run, and look."""
+    # Another pass makes the functions' packages, and fetches what pip installs.
+    stage.packages_are_made.wait()
     beginning(stage)
     stage.world.take_packages()
     stage.rehearse("./scripts/deploy.sh --environment dev")
+    own_source(stage)
     tenant(stage)
     functions(stage)
     parity(stage)
@@ -125,6 +131,15 @@ def tenant(stage: Stage) -> None:
     exports = [name for name in OUTCOMES if name.startswith("export ")]
     stage.rehearse(*exports, first)
     stage.rehearse(*exports, second)
+
+
+def own_source(stage: Stage) -> None:
+    """Before any tenant is set up, dev's own simulator is the source; afterwards its tenant rests."""
+    tested = stage.does("python scripts/test-end-to-end-pipeline.py --environment dev --region us-east-2")
+    for words in ("the environment's own source: ", "exactly the source's 200 records are current"):
+        expect(words in tested.out, f"it does not say {words!r}", tested)
+    paused = json.loads(stage.does("avesa status --environment dev --output json").out)
+    expect('"is_enabled": true' not in json.dumps(paused), f"a tenant of a test is not paused: {paused}")
 
 
 def functions(stage: Stage) -> None:
@@ -177,25 +192,32 @@ def parity(stage: Stage) -> None:
 
 
 def _equal(stage: Stage, home: str, when: str) -> None:
+    here, there = rows(stage, home), rows(stage, "--environment dev")
     for table in TABLES:
-        here, there = rows(stage, table, home), rows(stage, table, "--environment dev")
-        expect(here, f"{table} is empty on this machine")
-        different = [pair for pair in zip(here, there, strict=False) if pair[0] != pair[1]]
-        expect(len(here) == len(there), f"{table}: {len(here)} rows here, {len(there)} deployed")
+        expect(here[table], f"{table} is empty on this machine")
+        different = [pair for pair in zip(here[table], there[table], strict=False) if pair[0] != pair[1]]
+        expect(
+            len(here[table]) == len(there[table]),
+            f"{table}: {len(here[table])} rows here, {len(there[table])} deployed",
+        )
         expect(not different, f"{table}: {len(different)} rows differ, first {different[:1]}")
-        stage.says(f"{len(here)} equal rows of {table} {when}")
+        stage.says(f"{len(here[table])} equal rows of {table} {when}")
 
 
-def rows(stage: Stage, table: str, place: str) -> list[Any]:
-    """Return a canonical table's rows but for what depends on when a run took place: `ingested_at`, and the moment at
+def rows(stage: Stage, place: str) -> dict[str, list[str]]:
+    """Return the tenant's rows by table, less what depends on when a run took place: `ingested_at`, and the moment at
     which a record was found missing.
     """
     missing = "CASE WHEN is_deleted THEN NULL ELSE valid_to END AS valid_to"
-    sql = f"SELECT * EXCLUDE (ingested_at) REPLACE ({missing}) FROM {table} ORDER BY id, valid_from, record_hash"  # noqa: S608 - names from above
-    done = stage.world.run(f'avesa query "{sql}" --output json {place}')
-    expect(done.status == 0, f"{table} cannot be queried", done)
-    found: list[Any] = json.loads(done.out)
-    return found
+    kept = "SELECT '{0}' AS name, to_json(kept)::VARCHAR AS text FROM"
+    kept += " (SELECT * EXCLUDE (ingested_at) REPLACE ({1}) FROM {0} WHERE tenant_id = '{2}') kept"
+    tables = " UNION ALL ".join(kept.format(name, missing, TENANT) for name in TABLES)
+    done = stage.world.run(f'avesa query "{tables}" --output json {place}')
+    expect(done.status == 0, "the tables cannot be queried", done)
+    found: dict[str, list[str]] = {name: [] for name in TABLES}
+    for row in json.loads(done.out):
+        found[row["name"]].append(row["text"])
+    return {name: sorted(texts) for name, texts in found.items()}
 
 
 def change_and_back(stage: Stage) -> None:
@@ -216,7 +238,7 @@ def _description(stage: Stage) -> str:
 
 def destroy_and_return(stage: Stage) -> None:
     """Stacks go and come back; the rows that were loaded before still answer."""
-    before = {table: rows(stage, table, "--environment dev") for table in TABLES}
+    before = rows(stage, "--environment dev")
     stage.rehearse("cd infrastructure", "cdk destroy AVESAMonitoring-dev")
     stage.rehearse(
         "cd infrastructure", 'cdk deploy --app "python app.py" --context environment=dev --all --region us-east-2'
@@ -236,9 +258,11 @@ def destroy_and_return(stage: Stage) -> None:
     stage.does("avesa run --environment dev --table-name tickets")
 
 
-def _same_rows(stage: Stage, before: dict[str, list[Any]]) -> None:
+def _same_rows(stage: Stage, before: dict[str, list[str]]) -> None:
+    after = rows(stage, "--environment dev")
     for table in TABLES:
-        expect(rows(stage, table, "--environment dev") == before[table], f"{table} is not what it was before")
+        expect(before[table], f"{table} was empty before")
+        expect(after[table] == before[table], f"{table} is not what it was before")
     stage.says("the rows from before the destruction answer a query")
 
 

@@ -41,7 +41,9 @@ def python_environment(name: str, requirements: Sequence[str]) -> Path:
         if is_new:
             base = getattr(sys, "_base_executable", None) or sys.executable
             _run([base, "-m", "venv", "--clear", str(folder)], folder.parent)
-            _run([str(python), "-m", "pip", "install", "-q", "--no-input", *requirements], folder.parent)
+            _run(
+                [str(python), "-m", "pip", "install", "-q", "--no-input", "--no-compile", *requirements], folder.parent
+            )
     return python
 
 

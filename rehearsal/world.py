@@ -15,8 +15,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+import boto3
+
 from avesa.entrypoints.demo_source import demo_source
-from rehearsal.emulator import ACCOUNT, REGION, emulator
+from rehearsal.emulator import ACCOUNT, REGION, ROOT_KEY, emulator
 from rehearsal.tools import ToolError, cache_folder, node_package, python_environment
 
 if TYPE_CHECKING:
@@ -29,11 +31,14 @@ CDK_VERSION: Final = "2.1148.1"
 PRODUCTION: Final = "222222222222"
 TENANT: Final = "acme"
 SEED: Final = 20
-SIZES: Final = {"tickets": 300, "time_entries": 400, "companies": 30, "contacts": 80}
+SIZES: Final = {"tickets": 150, "time_entries": 2_400, "companies": 25, "contacts": 60}
+"""Small, but for one table that is read in several chunks, by the distributed map."""
 CREDENTIALS: Final = ("company_id", "public_key", "private_key", "client_id", "api_base_url")
 _ROOT: Final = Path(__file__).resolve().parents[1]
 _EXPORT: Final = re.compile(r'export (\w+)="?(.*?)"?')
-_FOLLOW_SECONDS: Final = 30.0
+_FOLLOW_SECONDS: Final = 60.0
+_EXECUTION_SECONDS: Final = 300.0
+_POLL_SECONDS: Final = 0.2
 _QUESTION: Final = "(y/n)"
 # What a deployment needs of the machine's own settings: where packages come from, whom to trust, what is left out.
 _KEPT: Final = ("PIP_", "UV_", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy", "LANG")
@@ -98,7 +103,7 @@ class World:
         return command
 
     def run(
-        self, command: str, *, typed: str = "", more: Mapping[str, str] | None = None, seconds: float = 420
+        self, command: str, *, typed: str = "", more: Mapping[str, str] | None = None, seconds: float = 900
     ) -> Done:
         """Run a command as a shell does. `cd` and `export` last until the next `leave`."""
         filled = self.filled(command)
@@ -109,18 +114,39 @@ class World:
         if exported is not None:
             self.variables[exported[1]] = self.credentials()[exported[1]]
             return Done(0, "", "")
-        done = subprocess.run(
-            ["bash", "-c", filled],  # noqa: S607 - the user's shell
-            cwd=self.cwd,
-            env={**self.variables, **(more or {})},
-            input=typed,
-            capture_output=True,
-            text=True,
-            errors="replace",
-            timeout=seconds,
-            check=False,
-        )
+        try:
+            done = subprocess.run(
+                ["bash", "-c", filled],  # noqa: S607 - the user's shell
+                cwd=self.cwd,
+                env={**self.variables, **(more or {})},
+                input=typed,
+                capture_output=True,
+                text=True,
+                errors="replace",
+                timeout=seconds,
+                check=False,
+            )
+        except subprocess.TimeoutExpired as error:
+            raise OutcomeError(f"$ {filled}\nit had not ended after {seconds:.0f} s: {error.stdout!r}") from error
         return Done(done.returncode, done.stdout, done.stderr)
+
+    def await_execution(self) -> None:
+        """Wait until the remembered execution has ended, asking the emulator itself. Raises OutcomeError when it does
+        not.
+        """
+        states = boto3.client(
+            "stepfunctions",
+            region_name=REGION,
+            endpoint_url=self.emulator.url,
+            aws_access_key_id=ROOT_KEY,
+            aws_secret_access_key=ROOT_KEY,
+            verify=str(self.emulator.certificate) if self.emulator.certificate else None,
+        )
+        deadline = time.monotonic() + _EXECUTION_SECONDS
+        while states.describe_execution(executionArn=self.execution_arn)["status"] == "RUNNING":
+            if time.monotonic() > deadline:
+                raise OutcomeError(f"{self.execution_arn} still runs after {_EXECUTION_SECONDS:.0f} s")
+            time.sleep(_POLL_SECONDS)
 
     def follow(self, command: str) -> Done:
         """Run a command that never ends by itself, on a terminal, until it has printed a line; then end it."""
@@ -128,7 +154,7 @@ class World:
 
     def confirm(self, command: str) -> Done:
         """Run a command on a terminal, and say yes when it asks."""
-        return self._on_terminal(command, until=None, seconds=420)
+        return self._on_terminal(command, until=None, seconds=900)
 
     def _on_terminal(self, command: str, *, until: str | None, seconds: float) -> Done:
         ours, theirs = pty.openpty()
@@ -188,7 +214,7 @@ def world(folder: Path, *, is_enforcing: bool) -> Iterator[World]:
     """
     folder.mkdir(parents=True, exist_ok=True)
     make_origin(folder / "origin" / "avesa")
-    python = python_environment("guide", ["pip"])
+    python = newcomers_python(folder.name)
     with (
         emulator(folder / "emulator", is_enforcing=is_enforcing, is_encrypted=is_enforcing) as running,
         demo_source(seed=SEED, companies=1, sizes=SIZES) as source,
@@ -201,6 +227,18 @@ def world(folder: Path, *, is_enforcing: bool) -> Iterator[World]:
             variables=_variables(folder, running, python, has_profiles=not is_enforcing),
             has_profiles=not is_enforcing,
         )
+
+
+def newcomers_python(name: str) -> Path:
+    """Return an interpreter of a pass's own, which finds what another pass's has installed: only this project's folder
+    is then installed again.
+    """
+    python = python_environment(f"newcomer-{name}", ["pip"])
+    (packages,) = python.parents[1].glob("lib/python*/site-packages")
+    others = cache_folder().glob(f"newcomer-*/{packages.relative_to(python.parents[1])}")
+    found = "\n".join(sorted(str(path) for path in others if path != packages))
+    (packages / "other-passes.pth").write_text(found, encoding="utf-8")
+    return python
 
 
 def make_origin(folder: Path) -> None:
@@ -258,7 +296,9 @@ def _variables(folder: Path, running: Emulator, python: Path, *, has_profiles: b
     return {
         **kept,
         **({"PIP_CONFIG_FILE": pip_file} if pip_file and "PIP_CONFIG_FILE" not in kept else {}),
-        "PIP_CACHE_DIR": kept.get("PIP_CACHE_DIR", str(cache_folder() / "pip")),
+        # The wheels that this checkout's own environment was made of; bytecode is made of what is used alone.
+        "PIP_CACHE_DIR": kept.get("PIP_CACHE_DIR", str(Path.home() / ".cache" / "pip")),
+        "PIP_NO_COMPILE": "1",
         "PIP_DISABLE_PIP_VERSION_CHECK": "1",
         "HOME": str(home),
         "VIRTUAL_ENV": str(python.parents[1]),

@@ -27,6 +27,9 @@ DEV = "dev"
 # Packages whose every branch is a rule about data; the rest is covered by flow tests in other processes.
 MEASURED = ("domain", "canonical", "connectors")
 COVERAGE_PERCENT = 95
+# Histories under a scheduler of their own, and the deployment guide from beginning to end.
+WHOLE = ("tests/reliability", "tests/rehearsal/test_rehearsal.py")
+LAMBDA_PACKAGES = ("lambda-chunk", "lambda-transform", "lambda-simulator")
 
 
 class SetupError(Exception):
@@ -215,9 +218,9 @@ def test(arguments: "list[str]") -> int:
     return run_checks(
         [
             *static_checks(environment),
-            # Histories run whole pipelines under a scheduler of their own: measuring them takes minutes, adds nothing.
-            ("tests", pytest_command(environment, "--cov", "--cov-report=", "--ignore=tests/reliability")),
-            ("reliability", pytest_command(environment, "tests/reliability")),
+            # What runs whole pipelines of its own is not measured: it would take minutes, and adds nothing.
+            ("tests", pytest_command(environment, "--cov", "--cov-report=", *(f"--ignore={name}" for name in WHOLE))),
+            ("whole pipelines", pytest_command(environment, *WHOLE)),
             ("coverage", [*coverage, "--include=" + ",".join(f"*/avesa/{name}/*" for name in MEASURED)]),
         ]
     )
@@ -247,7 +250,7 @@ def lock(arguments: "list[str]") -> int:
         ("dev", [*runtime, "requirements/aws.in", "requirements/infrastructure.in", "requirements/dev.in", *deployed]),
         ("duckdb-reader", ["requirements/duckdb-reader.in"]),
         ("peers", ["requirements/peers.in"]),
-        *((name, [f"requirements/{name}.in", *deployed]) for name in ("lambda-chunk", "lambda-transform")),
+        *((name, [f"requirements/{name}.in", *deployed]) for name in LAMBDA_PACKAGES),
         ("infrastructure", ["requirements/infrastructure.in", *deployed]),
     ]
     for name, sources in targets:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from infrastructure.components.names import Names
 
-PackageName = Literal["chunk", "transform"]
+PackageName = Literal["chunk", "transform", "simulator"]
 _ARCHITECTURES: Final = {"arm64": lambda_.Architecture.ARM_64, "x86_64": lambda_.Architecture.X86_64}
 LOG_RETENTION: Final = logs.RetentionDays.THREE_MONTHS
 
@@ -78,6 +78,13 @@ FUNCTIONS: Final = (
         timeout_seconds=60,
     ),
 )
+SIMULATOR: Final = FunctionShape(
+    slug="connectwise-simulator",
+    description="The source of dev's own tests: made-up records behind a token",
+    package="simulator",
+    timeout_seconds=30,
+)
+"""In dev alone."""
 BY_SLUG: Final = {shape.slug: shape for shape in FUNCTIONS}
 
 

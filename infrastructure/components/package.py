@@ -1,9 +1,10 @@
-"""Two Lambda packages made on this machine: hashed wheels for the function's platform, and this project's source.
+"""Lambda packages made on this machine: hashed wheels for the function's platform, and this project's source.
 
-Two, because pyarrow (raw is written three times cheaper by it than by DuckDB) and deltalake do not fit into Lambda's
-250 MiB together. `chunk` talks to the source and writes raw; `transform` has the table engines. Comparing source and
-lake needs both a connection and, for deletions, the table's current ids: it is in `transform`, whose raw parts are read
-and written without pyarrow. boto3 is in neither: Lambda's runtime brings it, and botocore's 30 MB would not fit.
+Two for the pipeline, because pyarrow (raw is written three times cheaper by it than by DuckDB) and deltalake do not
+fit into Lambda's 250 MiB together. `chunk` talks to the source and writes raw; `transform` has the table engines.
+Comparing source and lake needs both a connection and, for deletions, the table's current ids: it is in `transform`,
+whose raw parts are read and written without pyarrow. `simulator` is small, and in dev alone. boto3 is in none:
+Lambda's runtime brings it, and botocore's 30 MB would not fit.
 """
 
 from __future__ import annotations
@@ -41,6 +42,23 @@ _SYSTEMS: Final = (*(f"manylinux_2_{minor}" for minor in range(28, 16, -1)), "ma
 # Nothing that a function never runs: the other home, the simulator, the command line.
 _LEFT_OUT: Final = ("adapters/local/", "adapters/memory/", "simulator/", "bootstrap/local")
 _ENTRYPOINTS: Final = ("entrypoints/__init__.py", "entrypoints/aws/")
+_SIMULATED: Final = ("bootstrap/simulated.py", "entrypoints/aws/connectwise_simulator.py")
+# All that the simulator is made of, and what reads its token.
+_SIMULATOR: Final = (
+    *_SIMULATED,
+    "__init__.py",
+    "adapters/__init__.py",
+    "adapters/aws/__init__.py",
+    "adapters/aws/access.py",
+    "adapters/aws/refusals.py",
+    "adapters/aws/secrets.py",
+    "bootstrap/__init__.py",
+    "domain/",
+    "entrypoints/__init__.py",
+    "entrypoints/aws/__init__.py",
+    "entrypoints/aws/answers.py",
+    "simulator/",
+)
 _ARCHIVED_AT: Final = (2000, 1, 1, 0, 0, 0)
 _USELESS: Final = ("**/__pycache__", "pyarrow/include", "pyarrow/tests", "pyarrow/src", "bin")
 
@@ -51,7 +69,7 @@ class PackagingError(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Package:
-    """One of the two packages, for one platform."""
+    """One of the packages, for one platform."""
 
     name: PackageName
     architecture: str
@@ -71,10 +89,14 @@ class Package:
         """The project's files that go into the package, in order."""
         for path in sorted(SOURCE.rglob("*")):
             relative = path.relative_to(SOURCE).as_posix()
-            is_other_door = relative.startswith("entrypoints/") and not relative.startswith(_ENTRYPOINTS)
-            is_left_out = relative.startswith(_LEFT_OUT) or is_other_door or "__pycache__" in path.parts
-            if path.is_file() and not is_left_out:
+            if path.is_file() and "__pycache__" not in path.parts and self._holds(relative):
                 yield path
+
+    def _holds(self, relative: str) -> bool:
+        if self.name == "simulator":
+            return relative.startswith(_SIMULATOR)
+        is_other_door = relative.startswith("entrypoints/") and not relative.startswith(_ENTRYPOINTS)
+        return not (is_other_door or relative.startswith((*_LEFT_OUT, *_SIMULATED)))
 
     def digest(self) -> str:
         """Return what the content follows from: equal digests mean that nothing need be deployed."""

@@ -6,10 +6,12 @@ from typing import TYPE_CHECKING
 
 from aws_cdk import Stack
 
+from avesa.domain.names import Environment
 from infrastructure.components.functions import FUNCTIONS, StepFunction
 from infrastructure.components.package import Package
 from infrastructure.components.policies import TenantRole, rights_of
 from infrastructure.components.schedules import Schedules
+from infrastructure.components.simulated_source import SimulatedSource
 from infrastructure.components.workflow import Workflow
 from infrastructure.definitions.asl import Addresses
 from infrastructure.definitions.pipeline_orchestrator import pipeline_orchestrator
@@ -19,7 +21,7 @@ from infrastructure.definitions.tenant_processor import tenant_processor
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from aws_cdk import Environment
+    from aws_cdk import Environment as Site
     from constructs import Construct
 
     from infrastructure.components.names import Names
@@ -34,7 +36,7 @@ DEFINITIONS = {
 class PerformanceStack(Stack):
     """The functions, the three state machines over them, and what starts them."""
 
-    def __init__(self, scope: Construct, construct_id: str, *, names: Names, env: Environment) -> None:
+    def __init__(self, scope: Construct, construct_id: str, *, names: Names, env: Site) -> None:
         super().__init__(
             scope, construct_id, env=env, description="AVESA: functions, state machines and schedules. Replaceable."
         )
@@ -45,6 +47,8 @@ class PerformanceStack(Stack):
             names=names,
             workers=[functions[shape.slug].role for shape in FUNCTIONS if shape.works_for_a_tenant],
         )
+        if names.deployment.environment is Environment.DEV:
+            SimulatedSource(self, "SimulatedSource", names=names)
         at = addresses(names)
         before: Workflow | None = None
         for base, define in DEFINITIONS.items():

@@ -112,7 +112,7 @@ def test_a_lock_holds_pins_with_hashes_and_nothing_else(name: str) -> None:
     assert len(_pins(name)) == len(blocks) > 0
 
 
-@pytest.mark.parametrize("name", ["runtime", "aws", "lambda-chunk", "lambda-transform"])
+@pytest.mark.parametrize("name", ["runtime", "aws", "lambda-chunk", "lambda-transform", "lambda-simulator"])
 def test_tests_run_with_the_versions_that_users_and_functions_get(name: str) -> None:
     # Less their markers: the functions' systems are fewer.
     assert {pin[:2] for pin in _pins(name)} - {pin[:2] for pin in _pins("dev")} == set()

@@ -73,7 +73,7 @@ def synthesized(folder: Path, environments: list[str]) -> dict[str, Assembly]:
             stderr=subprocess.STDOUT,
         )
     for name, process in running.items():
-        said, _ = process.communicate(timeout=120)
+        said, _ = process.communicate(timeout=600)
         assert process.returncode == 0, f"{name}: {said.decode(errors='replace')}"
     return {name: Assembly(name, folder / name) for name in environments}
 

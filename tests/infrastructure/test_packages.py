@@ -1,4 +1,4 @@
-"""The two Lambda packages hold what their functions import, nothing that functions must not load, and fit with room."""
+"""The Lambda packages hold what their functions import, nothing that functions must not load, and fit with room."""
 
 from __future__ import annotations
 
@@ -28,12 +28,14 @@ HANDLERS = {
         "connectwise_ingestion",
     ),
     "transform": ("canonical_transform",),
+    "simulator": ("connectwise_simulator",),
 }
 # What Lambda's Python runtime brings; the packages leave it out.
-RUNTIME = ("boto3", "botocore", "s3transfer", "dateutil", "six")
+RUNTIME = ("boto3", "botocore", "s3transfer", "dateutil", "six", "jmespath", "urllib3")
 FORBIDDEN = {
     "chunk": ("duckdb", "deltalake", "arro3", "sqlite3", "boto3", "click", "rich", "polars"),
     "transform": ("pyarrow", "sqlite3", "boto3", "click", "rich", "polars"),
+    "simulator": ("pyarrow", "duckdb", "deltalake", "sqlite3", "boto3", "click", "rich", "urllib3"),
 }
 PROGRAM = """
 import importlib, json, sys
@@ -41,14 +43,15 @@ sys.path[:0] = sys.argv[1:3]
 package, lake = sys.argv[3], object()
 for name in sys.argv[4:]:
     importlib.import_module("avesa.entrypoints.aws." + name)
-from avesa.bootstrap.aws_packages import canonical_store, raw_store
-raw_store(package, lake)
-canonical_store(package, lake, lake)
+if package != "simulator":
+    from avesa.bootstrap.aws_packages import canonical_store, raw_store
+    raw_store(package, lake)
+    canonical_store(package, lake, lake)
 print(json.dumps(sorted({name.partition(".")[0] for name in sys.modules} | set(sys.modules))))
 """
 
 
-@pytest.fixture(scope="module", params=["chunk", "transform"])
+@pytest.fixture(scope="module", params=["chunk", "transform", "simulator"])
 def built(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[PackageName, Path]:
     from infrastructure.components.package import Package
 
@@ -71,7 +74,8 @@ def test_what_no_function_may_load_is_not_there(built: tuple[PackageName, Path])
 
     for module in FORBIDDEN[name]:
         assert not list(folder.glob(f"{module}*"))
-    for part in ("simulator", "adapters/local", "adapters/memory", "entrypoints/cli.py", "entrypoints/commands"):
+    others = () if name == "simulator" else ("simulator", "bootstrap/simulated.py")
+    for part in (*others, "adapters/local", "adapters/memory", "entrypoints/cli.py", "entrypoints/commands"):
         assert not (folder / "avesa" / part).exists()
 
 
@@ -97,7 +101,8 @@ def test_every_handler_and_store_can_be_imported_from_the_package_alone(
 
     assert done.returncode == 0, done.stderr
     loaded = json.loads(done.stdout)
-    assert {"sqlite3", "avesa.simulator", "avesa.adapters.local"}.isdisjoint(loaded)
+    assert {"sqlite3", "avesa.adapters.local"}.isdisjoint(loaded)
+    assert ("avesa.simulator" in loaded) is (name == "simulator")
 
 
 def test_the_same_sources_give_the_same_digest_and_a_platform_its_own() -> None:
@@ -109,7 +114,7 @@ def test_the_same_sources_give_the_same_digest_and_a_platform_its_own() -> None:
     assert arm.digest() != Package(name="transform", architecture="arm64", python_version="3.13").digest()
 
 
-@pytest.mark.parametrize("name", ["chunk", "transform"])
+@pytest.mark.parametrize("name", ["chunk", "transform", "simulator"])
 def test_every_requirement_of_a_package_is_hashed(name: str) -> None:
     text = (Path(__file__).resolve().parents[2] / "requirements" / f"lambda-{name}.txt").read_text(encoding="utf-8")
 

@@ -17,6 +17,7 @@ from tests.infrastructure.templates import (
     REGION,
     Assembly,
     needed_by,
+    pairs_of,
     states_of,
 )
 
@@ -37,7 +38,12 @@ FUNCTIONS = (
     "result-aggregator",
     "connectwise-ingestion",
 )
+SIMULATOR = "connectwise-simulator"
 STACKS = (DATA, PERFORMANCE, MONITORING)
+
+
+def functions_of(assembly: Assembly) -> tuple[str, ...]:
+    return (*FUNCTIONS, SIMULATOR) if assembly.environment == "dev" else FUNCTIONS
 
 
 def test_tables_have_the_contracts_names_and_keys(assembly: Assembly) -> None:
@@ -108,8 +114,32 @@ def test_functions_have_the_contracts_names_and_a_role_each(assembly: Assembly) 
 
     names = [item["Properties"]["FunctionName"] for item in functions]
     roles = [item["Properties"]["Role"] for item in functions]
-    assert sorted(names) == sorted(f"avesa-{slug}{assembly.suffix}" for slug in FUNCTIONS)
-    assert len(set(roles)) == len(FUNCTIONS)
+    assert sorted(names) == sorted(f"avesa-{slug}{assembly.suffix}" for slug in functions_of(assembly))
+    assert len(set(roles)) == len(functions_of(assembly))
+
+
+def test_the_simulator_is_in_dev_alone_behind_a_token_that_only_it_reads(assemblies: dict[str, Assembly]) -> None:
+    dev, prod = assemblies["dev"], assemblies["prod"]
+    functions = dev.resources(PERFORMANCE, "AWS::Lambda::Function").values()
+    simulator = next(item for item in functions if SIMULATOR in item["Properties"]["FunctionName"])
+    (secret,) = dev.resources(PERFORMANCE, "AWS::SecretsManager::Secret")
+    (url,) = dev.resources(PERFORMANCE, "AWS::Lambda::Url").values()
+
+    assert (url["Properties"]["TargetFunctionArn"], url["Properties"]["AuthType"]) == (
+        next(name for name, item in dev.resources(PERFORMANCE, "AWS::Lambda::Function").items() if item == simulator),
+        "NONE",
+    )
+    readers = [
+        policy["Properties"]["Roles"]
+        for policy in dev.resources(PERFORMANCE, "AWS::IAM::Policy").values()
+        if ("secretsmanager:GetSecretValue", secret) in pairs_of(policy["Properties"]["PolicyDocument"])
+    ]
+    assert readers == [[simulator["Properties"]["Role"]]]
+    assert {action.split(":")[0] for action, _ in dev.allowed(simulator["Properties"]["Role"])} == {
+        "logs", "secretsmanager", "xray",
+    }  # fmt: skip
+    assert prod.resources(PERFORMANCE, "AWS::Lambda::Url") == {}
+    assert prod.resources(PERFORMANCE, "AWS::SecretsManager::Secret") == {}
 
 
 def test_functions_run_python_313_on_arm_with_traces_and_an_end(assembly: Assembly) -> None:
@@ -126,7 +156,7 @@ def test_every_log_ends(assembly: Assembly) -> None:
     groups = assembly.resources(PERFORMANCE, "AWS::Logs::LogGroup").values()
     logged = {item["Properties"]["LogGroupName"] for item in groups}
 
-    assert {f"/aws/lambda/avesa-{slug}{assembly.suffix}" for slug in FUNCTIONS} <= logged
+    assert {f"/aws/lambda/avesa-{slug}{assembly.suffix}" for slug in functions_of(assembly)} <= logged
     assert all(item["Properties"]["RetentionInDays"] == 90 for item in groups)
 
 

@@ -9,19 +9,18 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-LONGEST_SECONDS = 600
+LONGEST_SECONDS = 1500
 
 
 @pytest.mark.rehearsal
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["guide", "enforced"])
-def test_the_guide_can_be_carried_out_as_it_is_written(name: str) -> None:
+def test_the_guide_can_be_carried_out_as_it_is_written() -> None:
     said = subprocess.run(
-        [sys.executable, "-m", "rehearsal", name],
+        [sys.executable, "-m", "rehearsal"],
         cwd=ROOT,
         capture_output=True,
         text=True,
-        timeout=2 * LONGEST_SECONDS,
+        timeout=LONGEST_SECONDS,
         check=False,
     )
 

@@ -63,7 +63,7 @@ def login_of(request: Request) -> str | None:
 def _with_common_headers(site: Site, response: Response, number: int) -> Response:
     common = (
         ("api-current-version", site.codebase.strip("/").lstrip("v").replace("_", ".")),
-        ("x-cw-request-id", f"{site.seed:08x}-{number:08x}"),
+        ("x-cw-request-id", f"{site.mark}-{number:08x}"),
         ("x-server-name", "simulator"),
         ("Cache-Control", "no-cache"),
         ("Pragma", "no-cache"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 import pytest
 
@@ -13,7 +13,9 @@ from avesa.adapters.machine.threads import ThreadExecutor
 from avesa.adapters.memory.lake import MemoryLake
 from avesa.bootstrap.aws_packages import canonical_store
 from avesa.domain.errors import ConfigError
-from avesa.ports.tables import FoldGroup
+
+if TYPE_CHECKING:
+    from avesa.ports.tables import FoldGroup
 
 
 def test_planning_a_large_table_names_the_fold_without_having_it() -> None:

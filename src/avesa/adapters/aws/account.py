@@ -132,6 +132,11 @@ class Account:
                 raise StorageError(f"function {name} does not become active: {error}") from error
             return str(client.get_function_configuration(FunctionName=name)["Runtime"])
 
+    def function_url(self, name: str) -> str:
+        """Return the address at which a function answers everybody. Raises StorageError when it has none."""
+        with refusals(f"the URL of function {name}"):
+            return str(self._client("lambda").get_function_url_config(FunctionName=name)["FunctionUrl"]).rstrip("/")
+
     def invoke(self, name: str, event: Mapping[str, object]) -> Invocation:
         """Call a function and wait for its answer."""
         started = time.monotonic()

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 _NAME_ALLOWS: Final = re.compile(r"[^A-Za-z0-9_-]")
 _RUNNING: Final = {"RUNNING", "PENDING_REDRIVE"}
 _POLL_SECONDS: Final = 2.0
+_FIRST_POLL_SECONDS: Final = 0.25
+_SLOWER: Final = 1.5
+"""A short run is answered soon, a long one is not asked about all the time."""
 
 
 class PipelineExecutions:
@@ -42,6 +45,7 @@ class PipelineExecutions:
     def wait(self, execution_arn: str, *, timeout_seconds: float) -> dict[str, object] | None:
         """Return what the execution came to, or None when it still runs then. Raises AvesaError when it failed."""
         deadline = self._clock.monotonic() + timeout_seconds
+        pause = _FIRST_POLL_SECONDS
         while True:
             with refusals(f"execution {execution_arn}"):
                 found = self._client.describe_execution(executionArn=execution_arn)
@@ -53,4 +57,5 @@ class PipelineExecutions:
                 raise AvesaError(f"execution {execution_arn} ended {found['status']}: {cause}")
             if self._clock.monotonic() >= deadline:
                 return None
-            self._clock.sleep(_POLL_SECONDS)
+            self._clock.sleep(pause)
+            pause = min(pause * _SLOWER, _POLL_SECONDS)

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Final
 
 from avesa.bootstrap.aws import await_pipeline, start_pipeline
 from avesa.domain.errors import UsageError
-from avesa.entrypoints.aws.events import CHECK, checked
+from avesa.entrypoints.aws.answers import CHECK, checked
 
 if TYPE_CHECKING:
-    from avesa.entrypoints.aws.events import Answer, Event, LambdaContext
+    from avesa.entrypoints.aws.answers import Answer, Event, LambdaContext
 
 _MARGIN_SECONDS: Final = 12.0
 """Left of the function's time for the last look and the answer; clients give up reading after 60 seconds."""

@@ -2,28 +2,11 @@
 
 from __future__ import annotations
 
-import platform
-from collections.abc import Callable, Mapping
-from typing import Protocol
+from collections.abc import Callable
 
-from avesa import __version__
 from avesa.bootstrap.aws import run_lambda_step
 from avesa.domain.errors import UsageError
-
-CHECK = "check"
-"""The step of an event that only asks what a deployed function is; nothing is read or written."""
-Event = Mapping[str, object]
-Answer = Mapping[str, object]
-
-
-class LambdaContext(Protocol):
-    """What Lambda tells of the call, as far as it is used."""
-
-    function_name: str
-
-    def get_remaining_time_in_millis(self) -> int:
-        """Return how long the call may still take."""
-
+from avesa.entrypoints.aws.answers import CHECK, Answer, Event, LambdaContext, checked
 
 Handler = Callable[[Event, LambdaContext], Answer]
 
@@ -53,13 +36,3 @@ def parse_call(event: Event, steps: tuple[str, ...]) -> tuple[str, dict[str, obj
             f"it was given step {step!r}. A whole run is started with avesa-pipeline-orchestrator"
         )
     return step, payload
-
-
-def checked(context: LambdaContext, steps: tuple[str, ...]) -> Answer:
-    """Return what is deployed here: proof that the package can be loaded and belongs to this version."""
-    return {
-        "function": context.function_name,
-        "steps": list(steps),
-        "version": __version__,
-        "python": platform.python_version(),
-    }

@@ -10,7 +10,7 @@ from avesa.bootstrap.aws import start_pipeline
 from avesa.entrypoints.aws.events import step_handler
 
 if TYPE_CHECKING:
-    from avesa.entrypoints.aws.events import Answer, Event, LambdaContext
+    from avesa.entrypoints.aws.answers import Answer, Event, LambdaContext
 
 _step = step_handler("orchestrate_pipeline")
 

@@ -80,17 +80,31 @@ def test_lambda_functions(environment: str, region: str, profile: str | None, *,
 
 @cli.command("test-end-to-end-pipeline")
 @_sited
-@click.option("--tenant-id", metavar="ID", help="Whose tables to load. Default: the first tenant that is enabled.")
+@click.option(
+    "--tenant-id",
+    metavar="ID",
+    help="Whose tables to load. Default: the first tenant that is enabled; in dev, where none is set up, one with "
+    "made-up records, which the environment brings itself.",
+)
+@click.option("--own-source", is_flag=True, help="Take the made-up records, whoever else is set up (dev alone).")
 @click.option("--table-name", metavar="NAME", help="Only this table. Default: all of them.")
 def test_end_to_end_pipeline(
-    environment: str, region: str, profile: str | None, tenant_id: str | None, table_name: str | None
+    environment: str,
+    region: str,
+    profile: str | None,
+    tenant_id: str | None,
+    table_name: str | None,
+    *,
+    own_source: bool,
 ) -> int:
     """Run the deployed pipeline for a tenant, and check every place where the run must have left something."""
     from avesa.bootstrap.account import open_site
     from avesa.entrypoints.deployment.end_to_end import check_pipeline
 
+    if own_source and (tenant_id is not None or environment != Environment.DEV):
+        raise UsageError("--own-source is for dev, which brings a tenant of its own: call it without --tenant-id")
     site = open_site(Environment(environment), region=region, profile=profile)
-    return check_pipeline(site, tenant_id=tenant_id, table_name=table_name)
+    return check_pipeline(site, tenant_id=tenant_id, table_name=table_name, brings_source=own_source)
 
 
 def run(arguments: Sequence[str]) -> int:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from avesa import __version__
 from avesa.domain.errors import AvesaError
-from avesa.entrypoints.deployment.validation import FUNCTIONS, function_name
+from avesa.entrypoints.deployment.validation import function_name, functions_of
 
 if TYPE_CHECKING:
     from avesa.bootstrap.account import Site
@@ -14,8 +14,9 @@ if TYPE_CHECKING:
 
 def check_functions(site: Site, *, is_verbose: bool) -> int:
     """Print a line for each function; return the exit status: 1 when one does not answer as it should."""
-    failed = [slug for slug in FUNCTIONS if not _check(site, slug, is_verbose=is_verbose)]
-    print(f"{len(FUNCTIONS) - len(failed)} of {len(FUNCTIONS)} functions answer as they should")
+    functions = functions_of(site)
+    failed = [slug for slug in functions if not _check(site, slug, is_verbose=is_verbose)]
+    print(f"{len(functions) - len(failed)} of {len(functions)} functions answer as they should")
     if failed:
         print(f"deploy again: ./scripts/deploy.sh --environment {site.environment.value} --region {site.region}")
     return 1 if failed else 0
@@ -38,7 +39,7 @@ def _check(site: Site, slug: str, *, is_verbose: bool) -> bool:
         return False
     print(f"ok     {name}: version {version}, Python {told.get('python')}, {found.seconds:.1f} s")
     if is_verbose:
-        print(f"       steps: {', '.join(map(str, _steps(told))) or 'starts whole runs'}")
+        print(f"       steps: {', '.join(map(str, _steps(told))) or 'none: it is called with requests'}")
     return True
 
 

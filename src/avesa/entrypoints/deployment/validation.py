@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from avesa.domain.errors import AvesaError
+from avesa.domain.names import Environment
 from avesa.entrypoints.deployment.checks import STACKS
 
 if TYPE_CHECKING:
@@ -22,6 +23,8 @@ FUNCTIONS: Final = (
     "connectwise-ingestion",
 )
 MACHINES: Final = ("PipelineOrchestrator", "TenantProcessor", "TableProcessor")
+SIMULATOR: Final = "connectwise-simulator"
+"""In dev alone."""
 _DEPLOYED: Final = frozenset({"CREATE_COMPLETE", "UPDATE_COMPLETE", "IMPORT_COMPLETE"})
 
 
@@ -33,6 +36,11 @@ def validate(site: Site) -> Iterator[str]:
     if problems:
         listed = "\n".join(f"  - {problem}" for problem in problems)
         raise AvesaError(f"the deployment is not whole; call scripts/deploy.sh again:\n{listed}")
+
+
+def functions_of(site: Site) -> tuple[str, ...]:
+    """Return the functions that the environment has."""
+    return (*FUNCTIONS, SIMULATOR) if site.environment is Environment.DEV else FUNCTIONS
 
 
 def function_name(site: Site, slug: str) -> str:
@@ -54,7 +62,7 @@ def _tables(site: Site) -> Iterator[tuple[bool, str]]:
 
 
 def _functions(site: Site) -> Iterator[tuple[bool, str]]:
-    for slug in FUNCTIONS:
+    for slug in functions_of(site):
         name = function_name(site, slug)
         try:
             runtime = site.account.await_function(name)
