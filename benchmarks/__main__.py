@@ -17,7 +17,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 from benchmarks import corpus, report
 from benchmarks.contenders import PEER_LIST, REPOSITORY
+from benchmarks.growth import grow
 from benchmarks.installed import peers_python
+from benchmarks.profile import profiled
 from benchmarks.rounds import Comparison, compare
 
 if TYPE_CHECKING:
@@ -53,6 +55,15 @@ class Bench:
         ]
         return self._compared(tickets, cases)
 
+    def growth(self) -> dict[str, Any]:
+        """Increments of 1,000 changes on tables of three sizes, recent and uniform."""
+        sizes = (20_000, 100_000) if self.is_quick else (100_000, 1_000_000, 5_000_000)
+        return {"rows": grow(sizes, rounds=1 if self.is_quick else 3, folder=self.folder, python=self.python)}
+
+    def profile(self) -> dict[str, Any]:
+        """Where the time of a load goes, and the floor of each stage."""
+        return profiled(self.folder, 10_000 if self.is_quick else 100_000)
+
     def _compared(self, tickets: int, cases: list[tuple[str, Any, float, int, int]]) -> dict[str, Any]:
         path = corpus.corpus_path(self.folder, tickets)
         made = corpus.make(path, tickets)
@@ -71,6 +82,8 @@ PARTS: Final[Mapping[str, Callable[[Bench], dict[str, Any]]]] = {
     "peers-100k": Bench.peers_100k,
     "peers-500k": Bench.peers_500k,
     "latency": Bench.latency,
+    "growth": Bench.growth,
+    "profile": Bench.profile,
 }
 
 

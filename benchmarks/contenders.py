@@ -71,11 +71,9 @@ def load_with_avesa(work: Load) -> Cost:
     home = work.folder / "home"
     avesa = [sys.executable, "-m", "avesa.entrypoints.cli"]
     tenant = ["--tenant-id", "acme"]
-    keys = {"company_id": "acme", "public_key": "public", "private_key": "private", "client_id": "benchmark"}
-    login = {f"CONNECTWISE_{name.upper()}": value for name, value in (keys | {"api_base_url": work.url}).items()}
     own = environment() | {"AVESA_HOME": str(home)}
     setup = [*avesa, "setup-service", *tenant, "--company-name", "Acme", "--service", "connectwise"]
-    run(setup, environment=own | login, folder=work.folder)
+    run(setup, environment=own | keys(work.url), folder=work.folder)
     chosen = ["--chunks", str(work.in_flight), "--mappings", str(_mappings(work))]
     load = [*avesa, "run", *tenant, "--table-name", "tickets", "--output", "json", *chosen]
     cost = run(load, environment=own, folder=work.folder)
@@ -96,6 +94,12 @@ def _mappings(work: Load) -> Path:
     endpoints["limits"]["max_concurrency"] = work.in_flight
     path.write_text(json.dumps(endpoints), encoding="utf-8")
     return folder
+
+
+def keys(url: str) -> dict[str, str]:
+    """Return the variables from which `avesa setup-service` takes the login; the source takes any."""
+    login = {"company_id": "acme", "public_key": "public", "private_key": "private", "client_id": "benchmark"}
+    return {f"CONNECTWISE_{name.upper()}": value for name, value in (login | {"api_base_url": url}).items()}
 
 
 def environment() -> dict[str, str]:

@@ -12,6 +12,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from benchmarks.profile import show
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
@@ -69,7 +71,7 @@ def _replaced(page: str, name: str, text: str) -> str:
     return f"{head}{begin}\n{text}\n{end}{rest.partition(end)[2]}"
 
 
-def _comparison(content: Mapping[str, Any]) -> str:
+def _comparison(content: dict[str, Any]) -> str:
     lines = []
     for table in content["tables"]:
         lines += [
@@ -92,6 +94,30 @@ def _line(row: Mapping[str, Any]) -> str:
     )
 
 
+def _growth(content: dict[str, Any]) -> str:
+    heads = [
+        "rows",
+        "increment of 1,000 changes",
+        "runs",
+        "wall, s",
+        "least to most",
+        "CPU, s",
+        "MB written",
+        "MB a process",
+    ]
+    lines = [f"| {' | '.join(heads)} |", "|" + "---|" * len(heads)]
+    lines += [
+        f"| {row['rows']:,} | {row['what']} | {row['runs']} | {row['wall_seconds']} | {row['wall_least']} to "
+        f"{row['wall_most']} | {row['cpu_seconds']} | {row['written_mb']} | {row['process_mb']} |"
+        for row in content["rows"]
+    ]
+    return "\n".join([*lines, "", *_told_about(content["measured"])])
+
+
+def _profile(content: dict[str, Any]) -> str:
+    return "\n".join([show(content), "", *_told_about(content["measured"])])
+
+
 def _short(text: str) -> str:
     return text.strip().splitlines()[-1][:120].replace("|", "/")
 
@@ -105,4 +131,4 @@ def _told_about(measured: Mapping[str, Any]) -> list[str]:
     return [told]
 
 
-_PAGES: Final = {"peers": _comparison, "latency": _comparison}
+_PAGES: Final = {"peers": _comparison, "latency": _comparison, "growth": _growth, "profile": _profile}

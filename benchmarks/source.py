@@ -159,11 +159,11 @@ def _runs(page: Sequence[int]) -> list[tuple[int, int]]:
     return runs
 
 
-def listen(corpus: Corpus, *, latency: float = 0.0) -> int:
+def listen(corpus: Corpus, *, latency: float = 0.0, port: int = 0) -> int:
     """Serve the corpus from threads of this process, for as long as it lives; return the port."""
     answers = Answers(corpus)
     file = os.open(corpus.path, os.O_RDONLY)
-    listener = socket.create_server(("127.0.0.1", 0), backlog=128)
+    listener = socket.create_server(("127.0.0.1", port), backlog=128)
 
     def accept() -> None:
         while True:
@@ -189,8 +189,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("corpus", type=Path)
     parser.add_argument("--latency", type=float, default=0.0, help="seconds that a page of records takes")
+    parser.add_argument("--port", type=int, default=0, help="any that is free unless one is named")
     options = parser.parse_args()
-    print(f"http://127.0.0.1:{listen(read(options.corpus), latency=options.latency)}", flush=True)
+    port = listen(read(options.corpus), latency=options.latency, port=options.port)
+    print(f"http://127.0.0.1:{port}", flush=True)
     sys.stdin.read()
 
 

@@ -285,6 +285,11 @@ def bench(arguments: "list[str]") -> int:
     return module("benchmarks", arguments)
 
 
+def profile(arguments: "list[str]") -> int:
+    """Say where the time of a load goes, stage by stage, beside the floor of each."""
+    return module("benchmarks.profile", arguments)
+
+
 def module(name: str, arguments: "list[str]") -> int:
     """Run a program of this repository that needs the sources beside it."""
     environment = prepare(DEV)
@@ -294,7 +299,7 @@ def module(name: str, arguments: "list[str]") -> int:
 
 COMMANDS = {"demo": demo, "test": test, "setup": setup, "check": check, "lock": lock, "avesa": avesa}
 COMMANDS |= {"rehearsal": rehearsal, "kill-matrix": kill_matrix, "histories": histories, "mutations": mutations}
-COMMANDS |= {"bench": bench}
+COMMANDS |= {"bench": bench, "profile": profile}
 
 
 def main(arguments: "list[str]") -> int:
