@@ -95,7 +95,7 @@ def first_pass(stage: Stage) -> None:
 
 def second_pass(stage: Stage) -> None:
     """With policies enforced, and credentials from variables: deploy, set up, run, and look."""
-    # Another pass makes the functions' packages, and fetches what pip installs.
+    # Another pass makes the functions' packages.
     stage.packages_are_made.wait()
     beginning(stage)
     stage.world.take_packages()

@@ -9,6 +9,7 @@ import select
 import shlex
 import shutil
 import subprocess
+import sysconfig
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -230,14 +231,12 @@ def world(folder: Path, *, is_enforcing: bool) -> Iterator[World]:
 
 
 def newcomers_python(name: str) -> Path:
-    """Return an interpreter of a pass's own, which finds what another pass's has installed: only this project's folder
-    is then installed again.
+    """Return an interpreter of a pass's own. It finds what this checkout's environment has, so that pip downloads nothing
+    that is there already: it checks the requirements, and installs this project.
     """
     python = python_environment(f"newcomer-{name}", ["pip"])
     (packages,) = python.parents[1].glob("lib/python*/site-packages")
-    others = cache_folder().glob(f"newcomer-*/{packages.relative_to(python.parents[1])}")
-    found = "\n".join(sorted(str(path) for path in others if path != packages))
-    (packages / "other-passes.pth").write_text(found, encoding="utf-8")
+    (packages / "this-checkouts.pth").write_text(f"{sysconfig.get_path('purelib')}\n", encoding="utf-8")
     return python
 
 
