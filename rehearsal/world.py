@@ -20,7 +20,7 @@ import boto3
 
 from avesa.entrypoints.demo_source import demo_source
 from rehearsal.emulator import ACCOUNT, REGION, ROOT_KEY, emulator
-from rehearsal.tools import ToolError, cache_folder, node_package, python_environment
+from rehearsal.tools import ToolError, node_package, python_environment
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -231,8 +231,8 @@ def world(folder: Path, *, is_enforcing: bool) -> Iterator[World]:
 
 
 def newcomers_python(name: str) -> Path:
-    """Return an interpreter of a pass's own. It finds what this checkout's environment has, so that pip downloads nothing
-    that is there already: it checks the requirements, and installs this project.
+    """Return an interpreter of a pass's own. It finds what this checkout's environment has, so that pip checks the
+    requirements, installs this project, and downloads nothing that is there already.
     """
     python = python_environment(f"newcomer-{name}", ["pip"])
     (packages,) = python.parents[1].glob("lib/python*/site-packages")
