@@ -17,6 +17,7 @@ from filelock import FileLock
 
 from rehearsal.outcomes import table
 from rehearsal.scenes import Stage, first_pass, second_pass
+from rehearsal.shell import end_commands
 from rehearsal.tools import ToolError, cache_folder
 from rehearsal.world import OutcomeError, world
 
@@ -81,13 +82,15 @@ def tell(text: str) -> None:
     print(text, flush=True)
 
 
-def _ended(_number: int, _frame: object) -> None:
-    raise SystemExit(143)
+def _ended(number: int, _frame: object) -> None:
+    end_commands()
+    raise SystemExit(128 + number)
 
 
 if __name__ == "__main__":
     # Ended from outside, it still ends the servers that it started.
-    signal.signal(signal.SIGTERM, _ended)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, _ended)
     # What the caller has set for the product must not reach the newcomer who is played here.
     for variable in [name for name in os.environ if name.startswith(("AVESA_", "CONNECTWISE_", "AWS_", "CDK_"))]:
         if variable not in ("AVESA_TEST_CACHE", "AWS_CA_BUNDLE"):

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import os
-import pty
 import re
-import select
 import shlex
 import shutil
 import subprocess
@@ -20,6 +18,7 @@ import boto3
 
 from avesa.entrypoints.demo_source import demo_source
 from rehearsal.emulator import ACCOUNT, REGION, ROOT_KEY, emulator
+from rehearsal.shell import Done, OutcomeError, run_on_terminal, run_shell
 from rehearsal.tools import ToolError, node_package, python_environment
 
 if TYPE_CHECKING:
@@ -28,6 +27,7 @@ if TYPE_CHECKING:
     from avesa.entrypoints.demo_source import DemoSource
     from rehearsal.emulator import Emulator
 
+__all__ = ["Done", "OutcomeError"]  # beside what is defined here
 CDK_VERSION: Final = "2.1148.1"
 PRODUCTION: Final = "222222222222"
 TENANT: Final = "acme"
@@ -37,30 +37,12 @@ SIZES: Final = {"tickets": 150, "time_entries": 2_400, "companies": 25, "contact
 CREDENTIALS: Final = ("company_id", "public_key", "private_key", "client_id", "api_base_url")
 _ROOT: Final = Path(__file__).resolve().parents[1]
 _EXPORT: Final = re.compile(r'export (\w+)="?(.*?)"?')
+_LONGEST_SECONDS: Final = 900.0
 _FOLLOW_SECONDS: Final = 60.0
 _EXECUTION_SECONDS: Final = 300.0
 _POLL_SECONDS: Final = 0.2
-_QUESTION: Final = "(y/n)"
 # What a deployment needs of the machine's own settings: where packages come from, whom to trust, what is left out.
 _KEPT: Final = ("PIP_", "UV_", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy", "LANG")
-
-
-class OutcomeError(AssertionError):
-    """A rehearsed command did not come to what the guide promises; the message holds what it said."""
-
-
-@dataclass(frozen=True, slots=True)
-class Done:
-    """What a command came to."""
-
-    status: int
-    out: str
-    err: str
-
-    @property
-    def said(self) -> str:
-        """Everything it printed."""
-        return self.out + self.err
 
 
 @dataclass(slots=True)
@@ -104,7 +86,7 @@ class World:
         return command
 
     def run(
-        self, command: str, *, typed: str = "", more: Mapping[str, str] | None = None, seconds: float = 900
+        self, command: str, *, typed: str = "", more: Mapping[str, str] | None = None, seconds: float = _LONGEST_SECONDS
     ) -> Done:
         """Run a command as a shell does. `cd` and `export` last until the next `leave`."""
         filled = self.filled(command)
@@ -115,21 +97,7 @@ class World:
         if exported is not None:
             self.variables[exported[1]] = self.credentials()[exported[1]]
             return Done(0, "", "")
-        try:
-            done = subprocess.run(
-                ["bash", "-c", filled],  # noqa: S607 - the user's shell
-                cwd=self.cwd,
-                env={**self.variables, **(more or {})},
-                input=typed,
-                capture_output=True,
-                text=True,
-                errors="replace",
-                timeout=seconds,
-                check=False,
-            )
-        except subprocess.TimeoutExpired as error:
-            raise OutcomeError(f"$ {filled}\nit had not ended after {seconds:.0f} s: {error.stdout!r}") from error
-        return Done(done.returncode, done.stdout, done.stderr)
+        return run_shell(filled, self.cwd, {**self.variables, **(more or {})}, typed=typed, seconds=seconds)
 
     def await_execution(self) -> None:
         """Wait until the remembered execution has ended, asking the emulator itself. Raises OutcomeError when it does
@@ -151,42 +119,11 @@ class World:
 
     def follow(self, command: str) -> Done:
         """Run a command that never ends by itself, on a terminal, until it has printed a line; then end it."""
-        return self._on_terminal(command, until="\n", seconds=_FOLLOW_SECONDS)
+        return run_on_terminal(self.filled(command), self.cwd, self.variables, until="\n", seconds=_FOLLOW_SECONDS)
 
     def confirm(self, command: str) -> Done:
         """Run a command on a terminal, and say yes when it asks."""
-        return self._on_terminal(command, until=None, seconds=900)
-
-    def _on_terminal(self, command: str, *, until: str | None, seconds: float) -> Done:
-        ours, theirs = pty.openpty()
-        process = subprocess.Popen(
-            ["bash", "-c", f"exec {self.filled(command)}"],  # noqa: S607 - the user's shell
-            cwd=self.cwd,
-            env=self.variables,
-            stdin=theirs,
-            stdout=theirs,
-            stderr=theirs,
-        )
-        os.close(theirs)
-        said, is_asked, deadline = "", False, time.monotonic() + seconds
-        try:
-            while time.monotonic() < deadline and (until is None or until not in said):
-                if not select.select([ours], [], [], 1.0)[0]:
-                    if process.poll() is not None:
-                        break
-                    continue
-                said += os.read(ours, 4096).decode(errors="replace")
-                if until is None and not is_asked and _QUESTION in said:
-                    is_asked = True
-                    os.write(ours, b"y\n")
-        except OSError:
-            pass  # the terminal's other end is gone: the command has ended
-        finally:
-            if until is not None or time.monotonic() >= deadline:
-                process.terminate()
-            status = process.wait(20)
-            os.close(ours)
-        return Done(status if until is None else int(not said.strip()), said, "")
+        return run_on_terminal(self.filled(command), self.cwd, self.variables, until=None, seconds=_LONGEST_SECONDS)
 
     def take_packages(self) -> None:
         """Take over the functions' packages that an earlier pass made of the same sources: the CDK knows them by their
@@ -197,9 +134,9 @@ class World:
         for made in sorted(self.folder.parent.glob("*/avesa/infrastructure/cdk.out/asset.*")):
             target = out / made.name
             if made.is_dir() and not target.exists():
-                shutil.copytree(made, target)
+                shutil.copytree(made, target, copy_function=os.link)
             elif not target.exists():
-                shutil.copy2(made, target)
+                target.hardlink_to(made)
 
     def leave(self) -> None:
         """Go back to the clone, as a new shell."""
