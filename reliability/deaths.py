@@ -9,6 +9,7 @@ from collections import Counter
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
+from avesa.adapters.delta.maintenance import DeltaTableMaintainer
 from avesa.adapters.delta.store import DeltaCanonicalStore
 from avesa.adapters.memory.executor import InlineExecutor
 
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from avesa.ports.state import ChunkLedger, JobLedger, TableStates, TenantRegistry
     from avesa.ports.tables import FoldedGroup, RawStore, TableSnapshot
     from avesa.ports.time import Clock
+    from avesa.ports.upkeep import TableMaintainer
 
 Result = TypeVar("Result")
 
@@ -153,9 +155,17 @@ def counted(context: StepContext, counter: WriteCounter, transport: Transport) -
         ),
         lake=lake,
         canonical=_CountedDelta(lake, context.clock, counter),
+        upkeep=None
+        if context.upkeep is None
+        else replace(context.upkeep, maintainer=_maintainer(context, lake, counter)),
         transport=transport,
         executor=InlineExecutor(),
     )
+
+
+def _maintainer(context: StepContext, lake: Lake, counter: WriteCounter) -> TableMaintainer:
+    kinds = {"settle": "maintenance commit", "shorten_log": "log checkpoint"}
+    return cast("TableMaintainer", _Counted(DeltaTableMaintainer(lake, context.clock), counter, kinds))
 
 
 def save_counts(counter: WriteCounter, path: Path) -> None:

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from avesa.canonical.mapping import CanonicalMapping
+    from avesa.ports.lake import Lake
     from avesa.ports.tables import CanonicalStore, FoldedGroup, RawPart, RawStore, TableSnapshot
 
 T0 = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
@@ -135,8 +136,7 @@ def memory_table(kind: type[MemoryCanonicalStore] = MemoryCanonicalStore) -> Tab
     return Table(raw, store, rows)
 
 
-def delta_table(folder: Path) -> Table:
-    lake = LocalLake(folder)
+def delta_table(lake: Lake) -> Table:
 
     def rows(snapshot: TableSnapshot) -> list[dict[str, Any]]:
         with lake.local_copies([f"acme/canonical/tickets/{file.path}" for file in snapshot.files]) as paths:
@@ -145,7 +145,10 @@ def delta_table(folder: Path) -> Table:
     return Table(ParquetRawStore(lake), DeltaCanonicalStore(lake, SystemClock()), rows)
 
 
-STORES: dict[str, Callable[[Path], Table]] = {"memory": lambda _: memory_table(), "delta": delta_table}
+STORES: dict[str, Callable[[Path], Table]] = {
+    "memory": lambda _: memory_table(),
+    "delta": lambda folder: delta_table(LocalLake(folder)),
+}
 
 
 @pytest.fixture(params=STORES)

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
 
+    from avesa.ports.lake import Lake
     from avesa.ports.tables import RawPart, TableSnapshot
     from avesa.ports.upkeep import TableMaintainer
 
@@ -43,7 +44,11 @@ def _memory(_: Path) -> Kept:
 
 
 def _delta(folder: Path) -> Kept:
-    return Kept(delta_table(folder), DeltaTableMaintainer(LocalLake(folder), SystemClock()))
+    return _on(LocalLake(folder))
+
+
+def _on(lake: Lake) -> Kept:
+    return Kept(delta_table(lake), DeltaTableMaintainer(lake, SystemClock()))
 
 
 MAINTAINERS: dict[str, Callable[[Path], Kept]] = {"memory": _memory, "delta": _delta}
@@ -196,6 +201,24 @@ def test_a_summed_up_log_opens_as_the_same_table_and_takes_further_folds(kept: K
     assert table.open() == snapshot
     table.commit(snapshot, table.read(9, (1, 9, "v9")))
     assert [version[1] for version in table.versions()] == ["v1", "v2", "v3", "v9"]
+
+
+def test_every_lake_tells_what_is_old_enough_to_go(lake: Lake) -> None:
+    kept = _on(lake)
+    table = kept.table
+    first = table.commit(table.open(), table.read(1, (1, 0, "A")))
+    second = table.commit(first, table.read(2, (1, 1, "B")))
+    table.folded(second, table.read(3, (1, 2, "never committed")))
+    before = table.versions()
+
+    young = kept.maintainer.survey(second, keep_since=now() - LATER)
+    old = kept.maintainer.survey(second, keep_since=now() + LATER)
+    settled = maintained(kept, keep_since=now() + LATER)
+
+    assert young.unneeded == ()
+    assert len(old.unneeded) == 2
+    assert table.versions() == table.versions(settled) == before
+    assert kept.maintainer.survey(settled, keep_since=now() + LATER).unneeded == ()
 
 
 @settings(max_examples=5, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -78,6 +78,24 @@ def test_what_no_version_of_the_retention_needs_goes_and_raw_stays(world: World)
     assert is_sound(world)
 
 
+def test_the_table_is_committed_again_before_anything_is_deleted(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    # Else a fold that slept through the retention could commit files that are gone.
+    after_the_retention(world)
+    before, delete = table(world).version, world.lake.delete
+    deleted_at: list[int | None] = []
+
+    def deleting(keys: Sequence[str]) -> None:
+        deleted_at.append(table(world).version)
+        delete(keys)
+
+    monkeypatch.setattr(world.lake, "delete", deleting)
+
+    maintained(world)
+
+    assert before is not None
+    assert deleted_at == [before + 1]
+
+
 def test_what_was_replaced_within_the_retention_stays(world: World) -> None:
     before = data_files(world)
 
@@ -172,6 +190,42 @@ def test_a_death_before_the_deletion_leaves_a_whole_table_and_the_next_maintenan
 
     assert data_files(world) == before
     assert maintained(world).files_deleted == 1
+    assert is_sound(world)
+
+
+class Died(BaseException):
+    """Stands for the end of a process."""
+
+
+@pytest.mark.parametrize("is_done", [False, True], ids=["before", "after"])
+@pytest.mark.parametrize("method", ["settle", "discard", "shorten_log"])
+def test_a_death_at_any_write_leaves_the_same_rows_and_the_next_maintenance_ends_it(
+    world: World, monkeypatch: pytest.MonkeyPatch, method: str, *, is_done: bool
+) -> None:
+    assert world.context.upkeep is not None
+    maintainer = world.context.upkeep.maintainer
+    write = getattr(maintainer, method)
+    monkeypatch.setattr("avesa.application.maintain._LOG_ENTRIES_WORTH_A_CHECKPOINT", 1)
+    after_the_retention(world)
+
+    def die(*given: Any) -> None:  # noqa: ANN401 - whatever the method takes
+        if is_done:
+            write(*given)
+        raise Died
+
+    def die_named(*given: Any, token: str) -> None:  # noqa: ANN401 - as above
+        if is_done:
+            write(*given, token=token)
+        raise Died
+
+    with monkeypatch.context() as patched:
+        patched.setattr(maintainer, method, die_named if method == "settle" else die)
+        with pytest.raises(Died):
+            maintained(world)
+
+    assert is_sound(world)
+    maintained(world)
+    assert data_files(world) == {TABLE + file.path for file in table(world).files}
     assert is_sound(world)
 
 
