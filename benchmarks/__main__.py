@@ -8,7 +8,6 @@ python3 scripts/dev.py bench --only peers-100k  one part, or several of them
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import sys
 import time
@@ -74,7 +73,8 @@ class Bench:
             comparison = Comparison(
                 corpus=path, tickets=tickets, peers=peers, rounds=rounds, latency=latency, in_flight=in_flight
             )
-            tables.append({"title": told, "rows": compare(comparison, self.python)})
+            facts = {"tickets": tickets, "latency": latency, "in_flight": in_flight}
+            tables.append({"title": told, **facts, "rows": compare(comparison, self.python)})
         return {"tables": tables}
 
 
@@ -101,7 +101,7 @@ def main() -> int:
     for name in chosen:
         found = PARTS[name](bench)
         if options.quick:
-            print(json.dumps({name: found}, indent=1))
+            print(f"{report.shown(name, found)}\n")
         else:
             only = "".join(f" --only {part}" for part in options.only or ())
             report.keep(name, found, peers=python, command=f"python3 scripts/dev.py bench{only}")

@@ -12,6 +12,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from benchmarks import goals
 from benchmarks.profile import show
 
 if TYPE_CHECKING:
@@ -31,8 +32,13 @@ def keep(part: str, found: Mapping[str, Any], *, peers: Path | None, command: st
     _MEASURED.write_text(json.dumps(measured, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     page = _PAGE.read_text(encoding="utf-8")
     for name, content in measured.items():
-        page = _replaced(page, name, _PAGES[name.partition("-")[0]](content))
-    _PAGE.write_text(page, encoding="utf-8")
+        page = _replaced(page, name, f"{shown(name, content)}\n\n{_told_about(content['measured'])}")
+    _PAGE.write_text(_replaced(page, "goals", goals.table(measured)), encoding="utf-8")
+
+
+def shown(part: str, found: dict[str, Any]) -> str:
+    """Return what a part measured as Markdown."""
+    return _PAGES[part.partition("-")[0]](found).rstrip("\n")
 
 
 def about(peers: Path | None) -> dict[str, Any]:
@@ -80,7 +86,7 @@ def _comparison(content: dict[str, Any]) -> str:
             "| | runs | wall, s | least to most | records/s | CPU-s/M | MB a process | MB in all | times AVESA's |",
         ]
         lines += ["|---|---|---|---|---|---|---|---|---|", *map(_line, table["rows"]), ""]
-    return "\n".join([*lines, *_told_about(content["measured"])])
+    return "\n".join(lines)
 
 
 def _line(row: Mapping[str, Any]) -> str:
@@ -111,24 +117,19 @@ def _growth(content: dict[str, Any]) -> str:
         f"{row['wall_most']} | {row['cpu_seconds']} | {row['written_mb']} | {row['process_mb']} |"
         for row in content["rows"]
     ]
-    return "\n".join([*lines, "", *_told_about(content["measured"])])
-
-
-def _profile(content: dict[str, Any]) -> str:
-    return "\n".join([show(content), "", *_told_about(content["measured"])])
+    return "\n".join(lines)
 
 
 def _short(text: str) -> str:
     return text.strip().splitlines()[-1][:120].replace("|", "/")
 
 
-def _told_about(measured: Mapping[str, Any]) -> list[str]:
+def _told_about(measured: Mapping[str, Any]) -> str:
     versions = ", ".join(f"{name} {number}" for name, number in {**measured["versions"], **measured["peers"]}.items())
-    told = (
+    return (
         f"Measured {measured['at']} by `{measured['command']}` at commit {measured['commit']}: {measured['machine']}, "
         f"Python {measured['python']}, load before {measured['load_before']}. {versions}."
     )
-    return [told]
 
 
-_PAGES: Final = {"peers": _comparison, "latency": _comparison, "growth": _growth, "profile": _profile}
+_PAGES: Final = {"peers": _comparison, "latency": _comparison, "growth": _growth, "profile": show}

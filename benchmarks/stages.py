@@ -11,14 +11,17 @@ if TYPE_CHECKING:
 
 OTHER: Final = "all else (planning, state, events, steps)"
 START: Final = "imports"
-_FOLDING: Final = r"adapters/delta/(folding|rows)\.py:"
+_FOLDING: Final = r"adapters/delta/(folding|rows|payloads)\.py:"
 STAGES: Final = (
     ("fetch", r"adapters/http/|/urllib3/|/http/client\.py|/socket\.py|/ssl\.py"),
-    ("split into records", r"connectors/pages\.py"),
+    ("split into records", r"connectors/pages\.py|parquet/packing\.py:(pack_page|_packed_at_once|_heads)"),
     ("make durable (write, sync, rename)", r"adapters/local/(files|lake)\.py"),
+    (
+        "project (payload to columns)",
+        r"canonical/(projection|typed|exact|values|elements|mapping|columns|shapes|observed)\.py|packing\.py:_projected",
+    ),
     ("raw write (Arrow, Parquet)", r"adapters/parquet/"),
-    ("project (payload to columns)", r"canonical/(projection|typed|exact|values|elements|mapping)\.py"),
-    ("fold (versions)", r"canonical/(scd2|merging|histories|table)\.py"),
+    ("fold (versions)", r"canonical/(scd2|merging|histories|table)\.py|adapters/delta/setwise\.py"),
     ("canonical write (Arrow, DuckDB, Parquet)", _FOLDING + r"(arrow_table|_array|_write\w*|<genexpr>|to_micros)"),
     ("raw and canonical read (DuckDB)", _FOLDING),
     ("commit (manifest, Delta log)", r"adapters/delta/|/deltalake/"),
