@@ -10,7 +10,7 @@ from avesa.bootstrap.local import LocalSettings, local_application
 from reliability.scenario import mappings
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from contextlib import AbstractContextManager
     from pathlib import Path
 
@@ -27,6 +27,9 @@ class Backend(Protocol):
 
     def copied(self, home: Path, target: Path) -> None:
         """Make `target` a home as `home` is now."""
+
+    def ended(self, home: Path) -> None:
+        """Let it be known that the process which worked in the home is dead, as whoever ran it would."""
 
 
 class LocalBackend:
@@ -47,5 +50,28 @@ class LocalBackend:
         if home.is_dir():
             shutil.copytree(home, target, symlinks=True)
 
+    def ended(self, home: Path) -> None:
+        """The system has dropped the dead process's lock by itself."""
 
-BACKENDS: Final[dict[str, type[Backend]]] = {"local": LocalBackend}
+
+@contextmanager
+def local_backend(folder: Path) -> Iterator[Backend]:
+    """Give homes in folders."""
+    del folder
+    yield LocalBackend()
+
+
+@contextmanager
+def aws_backend(folder: Path) -> Iterator[Backend]:
+    """Give homes in accounts of one emulator, which runs as long as the context."""
+    from rehearsal.emulator import emulator  # noqa: PLC0415 - what only this backend needs
+    from reliability.account import AwsBackend  # noqa: PLC0415 - as above
+
+    with emulator(folder / "emulator") as running:
+        yield AwsBackend(running)
+
+
+BACKENDS: Final[dict[str, Callable[[Path], AbstractContextManager[Backend]]]] = {
+    "local": local_backend,
+    "aws": aws_backend,
+}

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 from urllib.parse import parse_qsl, urlsplit
 
 from avesa.adapters.local.budget import AdaptiveBudget
+from avesa.adapters.machine.clock import SystemClock
 from avesa.domain.errors import LeaseLost, StorageError, TransientSourceError
 from avesa.domain.model import Holder
 from avesa.ports.source import HttpResponse
@@ -38,27 +39,47 @@ _THROTTLED: Final = 429
 class Victim(Process):
     """A simulated process with the gates at which it will die or stand still, counted from its start."""
 
-    def __init__(
-        self, name: str, *, dies_at: int | None = None, stands_at: int | None = None, seconds: float = 0.0
-    ) -> None:
+    def __init__(self, name: str, **fate: float | None) -> None:
         super().__init__(name)
         self.gates = 0
-        self.dies_at, self.stands_at, self.seconds = dies_at, stands_at, seconds
+        self.dies_at, self.stands_at, self.seconds = fate.get("dies_at"), fate.get("stands_at"), fate.get("seconds")
+        self.fills_at, self.full_seconds = fate.get("fills_at"), fate.get("full_seconds")
+        self.puts_back_at, self.back_seconds = fate.get("puts_back_at"), fate.get("back_seconds")
+
+
+class Machine:
+    """What all processes of a history share beside the ports: the time of day, and the pause that a site asked for."""
+
+    def __init__(self, skew_seconds: float) -> None:
+        self.skew_seconds = skew_seconds
+        self.put_back_seconds = 0.0
+        """By how much somebody has put the clock back, in all."""
+        self.pauses: dict[str, float] = {}
+        """Until when, in simulated seconds, nobody may ask a company: as the product's processes tell each other."""
         self.not_before: dict[str, float] = {}
+        """Until when nobody may send to a site: as its answers said, read by nobody but the invariants."""
+
+    def put_back(self, seconds: float) -> None:
+        """Set the clock back."""
+        self.skew_seconds -= seconds
+        self.put_back_seconds += seconds
 
 
 class Gate:
     """One process's way to the world."""
 
-    def __init__(self, scheduler: Scheduler, weather: Weather, process: Victim, rng: random.Random) -> None:
+    def __init__(
+        self, scheduler: Scheduler, weather: Weather, process: Victim, rng: random.Random, machine: Machine
+    ) -> None:
         self.scheduler, self.weather, self.process, self.random = scheduler, weather, process, rng
+        self.machine = machine
 
     def call(self, name: str, function: Callable[[], Result]) -> Result:
         """Return what the port gives, unless something goes wrong before or after."""
         if self.scheduler.in_timer:
             return function()
         self.step()
-        fault = self.weather.draw(name)
+        fault = self.weather.draw(name, now=self.scheduler.now)
         if fault is not None and fault[0] is Moment.BEFORE:
             raise fault[1]
         result = function()
@@ -79,7 +100,12 @@ class Gate:
             raise Crashed
         if process.gates == process.stands_at:
             self.weather.struck["stands still"] += 1
-            self.scheduler.stand_still(process, process.seconds)
+            self.scheduler.stand_still(process, process.seconds or 0.0)
+        if process.gates == process.fills_at:
+            self.weather.full_until = self.scheduler.now + (process.full_seconds or 0.0)
+        if process.gates == process.puts_back_at:
+            self.weather.struck["clock put back"] += 1
+            self.machine.put_back(process.back_seconds or 0.0)
         self.scheduler.now += 0.001
         self.scheduler.pause()
 
@@ -96,13 +122,14 @@ class Gated:
 
 
 class SimulatedClock:
-    """The process's own clocks; the time of day may differ from the source's."""
+    """The process's own clocks; the time of day may differ from the source's, and somebody may put it back."""
 
-    def __init__(self, scheduler: Scheduler, skew_seconds: float) -> None:
-        self._scheduler, self._skew = scheduler, skew_seconds
+    def __init__(self, scheduler: Scheduler, machine: Machine) -> None:
+        self._scheduler = scheduler
+        self._time_of_day = SystemClock(lambda: BEGIN + timedelta(seconds=scheduler.now + machine.skew_seconds))
 
     def now(self) -> datetime:
-        return BEGIN + timedelta(seconds=self._scheduler.now + self._skew)
+        return self._time_of_day.now()
 
     def monotonic(self) -> float:
         return self._scheduler.now
@@ -135,9 +162,25 @@ class _TurnCondition(threading.Condition):
 class TurnBudget(AdaptiveBudget):
     """The local budget, waiting in simulated time."""
 
-    def __init__(self, max_concurrency: int, *, clock: SimulatedClock, scheduler: Scheduler) -> None:
-        super().__init__(max_concurrency, clock=clock)
+    def __init__(
+        self, max_concurrency: int, *, clock: SimulatedClock, scheduler: Scheduler, pause: SimulatedPause
+    ) -> None:
+        super().__init__(max_concurrency, clock=clock, pause=pause)
         self._changed = _TurnCondition(scheduler)
+
+
+class SimulatedPause:
+    """One company's pause, shared by all processes."""
+
+    def __init__(self, scheduler: Scheduler, machine: Machine, company: str) -> None:
+        self._scheduler, self._pauses, self._company = scheduler, machine.pauses, company
+
+    def left_seconds(self) -> float:
+        return self._pauses.get(self._company, 0.0) - self._scheduler.now
+
+    def extend(self, seconds: float) -> None:
+        until = self._scheduler.now + seconds
+        self._pauses[self._company] = max(self._pauses.get(self._company, 0.0), until)
 
 
 class TurnExecutor:
@@ -228,7 +271,7 @@ class SiteTransport:
         gate, parts = self._gate, urlsplit(request.url)
         scheduler, where = gate.scheduler, f"{parts.netloc}{parts.path}"
         sent_at = scheduler.now
-        if sent_at < gate.process.not_before.get(parts.netloc, 0.0) - 1e-6:
+        if sent_at < gate.machine.not_before.get(parts.netloc, 0.0) - 1e-6:
             scheduler.findings.append(f"{gate.process.name} sent at {sent_at:.3f} s, before the Retry-After was up")
         gate.step()
         if gate.weather.draw_transport("connection refused"):
@@ -243,7 +286,8 @@ class SiteTransport:
         gate.step()
         if response.status == _THROTTLED:
             wish = scheduler.now + _wish_seconds(response)
-            gate.process.not_before[parts.netloc] = max(gate.process.not_before.get(parts.netloc, 0.0), wish)
+            told = gate.machine.not_before
+            told[parts.netloc] = max(told.get(parts.netloc, 0.0), wish)
         elapsed = scheduler.now - sent_at
         return HttpResponse(
             status=response.status, headers=response.headers, body=response.body, elapsed_seconds=elapsed

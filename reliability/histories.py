@@ -2,6 +2,7 @@
 
 python -m reliability.histories --count 500 --start 1        many, on every core
 python -m reliability.histories --seed 42                    one, again, exactly as it was
+python -m reliability.histories --count 10000 --journal f    very many; called again it goes on
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import time
 from collections import Counter
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from reliability import invariants
@@ -110,7 +112,8 @@ class _Play:
         world.weather.end(world.site)
         world.mischief.rate = 0.0
         world.mischief.stir(world.plot.choice((0, 0, 5)))
-        scheduler.sleep(_LEASE_GONE_SECONDS)
+        # A lease that was taken before the clock was put back looks good for longer to another machine.
+        scheduler.sleep(_LEASE_GONE_SECONDS + world.machine.put_back_seconds)
         # The first run goes on with what the storm left; the second one has nothing to excuse it.
         for name in ("last but one", "last"):
             told = self._undisturbed(name)
@@ -155,9 +158,16 @@ class _Play:
         rng = self.world.plot
         dies = rng.randrange(1, 400) if rng.random() < 0.35 else None
         stands = rng.randrange(1, 300) if rng.random() < 0.25 else None
-        return self.world.process(
-            f"run-{number}", dies_at=dies, stands_at=stands, seconds=rng.choice((20.0, 70.0, 900.0))
-        )
+        fate: dict[str, float | None] = {
+            "dies_at": dies,
+            "stands_at": stands,
+            "seconds": rng.choice((20.0, 70.0, 900.0)),
+        }
+        if rng.random() < 0.06:
+            fate |= {"fills_at": rng.randrange(1, 300), "full_seconds": rng.choice((0.5, 5.0, 60.0, 900.0))}
+        if rng.random() < 0.08:
+            fate |= {"puts_back_at": rng.randrange(1, 300), "back_seconds": rng.choice((2.0, 70.0, 3600.0, 90_000.0))}
+        return self.world.process(f"run-{number}", **fate)
 
 
 def _batch(seeds: Sequence[int]) -> list[Outcome]:
@@ -178,6 +188,35 @@ def histories(start: int, count: int, workers: int, *, is_first_enough: bool = F
     return done
 
 
+def _kept(journal: Path, start: int, count: int) -> list[Outcome]:
+    """Return the outcomes that an earlier call has left of these seeds."""
+    if not journal.is_file():
+        return []
+    found = [_outcome(json.loads(line)) for line in journal.read_text(encoding="utf-8").splitlines()]
+    return [outcome for outcome in found if start <= outcome.seed < start + count]
+
+
+def _outcome(item: dict[str, Any]) -> Outcome:
+    return Outcome(**item | {"struck": Counter(item["struck"]), "statuses": Counter(item["statuses"])})
+
+
+def journaled(journal: Path, start: int, count: int, workers: int) -> list[Outcome]:
+    """Live through the histories that the journal does not have yet, and keep each; a call that is ended loses few."""
+    done = _kept(journal, start, count)
+    known = {outcome.seed for outcome in done}
+    seeds = [seed for seed in range(start, start + count) if seed not in known]
+    batches = [seeds[low : low + _BATCH] for low in range(0, len(seeds), _BATCH)]
+    with (
+        ProcessPoolExecutor(workers) if workers > 1 else contextlib.nullcontext() as pool,
+        journal.open("a", encoding="utf-8") as file,
+    ):
+        for outcomes in (pool.map if pool is not None else map)(_batch, batches):
+            done += outcomes
+            file.writelines(json.dumps(vars(outcome)) + "\n" for outcome in outcomes)
+            file.flush()
+    return done
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Print how the histories went; the exit status is 1 when an invariant was broken."""
     parser = argparse.ArgumentParser(prog="python -m reliability.histories", description="Random histories from seeds.")
@@ -186,11 +225,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--count", type=int, default=500, help="how many histories")
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="how many processes")
     parser.add_argument("--until-red", action="store_true", help="end at the first broken invariant")
+    parser.add_argument("--journal", type=Path, help="keep each outcome in this file, and go on from what it has")
     parser.add_argument("--write", action="store_true", help="write docs/reliability.md and docs/reliability.json")
     chosen = parser.parse_args(arguments)
     began = time.perf_counter()
     if chosen.seed is not None:
         outcomes = [history(chosen.seed)]
+    elif chosen.journal is not None:
+        outcomes = journaled(chosen.journal, chosen.start, chosen.count, chosen.workers)
     else:
         outcomes = histories(chosen.start, chosen.count, chosen.workers, is_first_enough=chosen.until_red)
     figures = _figures(outcomes, time.perf_counter() - began)

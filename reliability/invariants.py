@@ -65,7 +65,8 @@ def _truth(world: World, path: str) -> Iterator[str]:
     names = [column["name"] for column in mapping["columns"]]
     versions = world.canonical.versions(world.snapshot(path))
     current = {key: found[-1] for key, found in versions.items() if found[-1].is_current}
-    records = world.company.records(path)
+    poisoned = world.mischief.poisoned
+    records = {key: record for key, record in world.company.records(path).items() if key not in poisoned}
     if current.keys() != records.keys():
         yield f"{path}: lost {_some(records.keys() - current.keys())}, ghosts {_some(current.keys() - records.keys())}"
     for key in sorted(current.keys() & records.keys() - world.mischief.diary.unsure[path]):

@@ -95,6 +95,7 @@ class Matrix:
             self._backend.copied(self._before(run), dead)
             dead.parent.mkdir(exist_ok=True)
             is_dead = _in_child(lambda: self._live(dead, run, death, place / "counts")) == -signal.SIGKILL
+            self._backend.ended(dead)
             again.parent.mkdir()
             self._backend.copied(dead, again)
             log = place / "dead.log"
@@ -274,9 +275,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     began = time.perf_counter()
     with tempfile.TemporaryDirectory(prefix="avesa-kill-matrix-") as name:
         folder = Path(name)
-        matrix = Matrix(BACKENDS[chosen.backend](), folder)
-        every = deaths(matrix.prepare())
-        cells = _tried(matrix, every[:: chosen.sample], folder, chosen.workers)
+        with BACKENDS[chosen.backend](folder) as backend:
+            matrix = Matrix(backend, folder)
+            every = deaths(matrix.prepare())
+            cells = _tried(matrix, every[:: chosen.sample], folder, chosen.workers)
     figures = summary(chosen.backend, cells, possible=len(every), seconds=time.perf_counter() - began)
     print(json.dumps(figures, indent=2))
     bad = [cell for cell in cells if not cell.is_survived]

@@ -87,8 +87,17 @@ class Mischief:
         self.diary = Diary(company)
         self.rate = 0.0
         self.done = 0
+        self.poisoned: set[int] = set()
+        """Tickets that nobody can read; nobody works on them either."""
         self._deleted: list[tuple[str, int]] = []
         self._again: list[tuple[str, int, datetime]] = []
+
+    def poison(self, path: str, record_id: int) -> None:
+        """Make a record one that no program can read, from the beginning on."""
+        body = b'{"id":"not a number","_info":{"lastUpdated":"2024-05-01T00:00:00Z"}}'
+        self._company.put_body(path, record_id, body)
+        self.poisoned.add(record_id)
+        del self.diary.spans[path][record_id]
 
     def on_request(self, _: Request) -> None:
         """Do something before a request is answered, now and then."""
@@ -111,7 +120,8 @@ class Mischief:
             return None
         # The newest few as often as all others: what is edited while it is read matters most.
         low = max(0, len(ids) - 12) if self._random.random() < 0.5 else 0
-        return ids[self._random.randrange(low, len(ids))]
+        found = ids[self._random.randrange(low, len(ids))]
+        return None if found in self.poisoned else found
 
     def _edit(self, path: str) -> None:
         record_id = self._some(path)
@@ -182,7 +192,8 @@ class Mischief:
     def _move(self, path: str) -> None:
         """Make a project's ticket of a service ticket: it leaves the table."""
         if path == TICKETS:
-            for record_id in self._company.apply(path, Changes(moves_to_project=1)).moved:
+            moved = set(self._company.apply(path, Changes(moves_to_project=1)).moved)
+            for record_id in moved - self.poisoned:
                 self.diary.gone(path, record_id, self._now())
 
     def _merge(self, path: str) -> None:

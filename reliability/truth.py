@@ -5,6 +5,7 @@ avesa.canonical.
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -29,14 +30,22 @@ def _found(column: Mapping[str, Any], record: Json) -> object:
             return column["join"].join(texts) if texts else None
         return values[0] if values else None
     source = column["source"]
-    paths = [source] if isinstance(source, str) else source or []
-    return next((value for path in paths if (value := _at(record, path)) is not None), None)
+    if isinstance(source, str):
+        return _at(record, source)
+    return next((value for path in source or () if (value := _at(record, path)) is not None), None)
 
 
 def _at(record: object, path: str) -> Any:  # noqa: ANN401 - JSON at the wire
-    for name in path.split("/"):
-        record = record.get(name) if isinstance(record, dict) else None
+    for name in _names(path):
+        if not isinstance(record, dict):
+            return None
+        record = record.get(name)
     return record
+
+
+@cache
+def _names(path: str) -> tuple[str, ...]:
+    return tuple(path.split("/"))
 
 
 def _cast(kind: str, value: object) -> object:

@@ -54,7 +54,14 @@ PORT_FAULTS: Final = (
     PortFault("commit unknown, not landed", ("canonical.commit",), Moment.BEFORE, CommitOutcomeUnknown),
     PortFault("commit unknown, landed", ("canonical.commit",), Moment.AFTER, CommitOutcomeUnknown),
 )
-_RARE_CALLS: Final = {"canonical.commit": 0.35, "canonical.fold": 0.15, "tables.save": 0.08, "lake.put": 0.3}
+_RARE_CALLS: Final = {
+    "canonical.commit": 0.35,
+    "canonical.fold": 0.3,
+    "tables.save": 0.15,
+    "tables.acquire": 0.2,
+    "jobs.put": 0.15,
+    "lake.put": 0.9,
+}
 """Calls that a run makes once or twice: their faults must strike more often to strike at all."""
 
 TRANSPORT_FAULTS: Final = ("connection refused", "connection reset", "no answer in time", "page repeated")
@@ -86,7 +93,16 @@ RESPONSE_FAULTS: Final = {
 }
 _ONCE: Final = frozenset({"401", "403", "redirect", "404 page", "codebase moved", "filter ignored", *_LIES})
 """Faults that end a table or a tenant, and lies: one of them in a history is enough."""
-PROCESS_FAULTS: Final = ("crash", "stands still", "renewal missed")
+_WORD_OF_LIES: Final = dict.fromkeys(_LIES, (0.5, 8))
+"""How likely a lie strikes, and how many requests it lets pass before, at most: a run asks for few counts."""
+PROCESS_FAULTS: Final = ("crash", "stands still", "renewal missed", "disk full", "clock put back", "unreadable record")
+_WRITES: Final = frozenset(
+    {
+        *("raw.write", "raw.write_deletions", "lake.put", "canonical.fold", "canonical.commit"),
+        *("tables.save", "tables.acquire", "tables.renew", "chunks.add", "chunks.checkpoint", "jobs.put"),
+    }
+)
+"""Calls that need room on the disk."""
 
 
 class Weather:
@@ -99,6 +115,8 @@ class Weather:
         self._calls: dict[str, list[tuple[PortFault, float]]] = {}
         self._transport: dict[str, float] = {}
         self.renewal_missed = 0.0
+        self.full_until = 0.0
+        """Until when, in simulated seconds, nobody can write."""
         self._rules: dict[Rule, str] = {}
         self._before: Counter[str] = Counter()
 
@@ -115,19 +133,22 @@ class Weather:
         self.renewal_missed = rng.choice((0.0, 0.0, 0.3, 1.0))
         lie = rng.choice(_LIES)
         for name, rule in RESPONSE_FAULTS.items():
-            if rng.random() < 0.35 and (name not in _LIES or name == lie):
+            is_drawn = name == lie if name in _LIES else rng.random() < 0.35
+            if is_drawn:
                 self._add(site, name, rule)
 
     def _add(self, site: Site, name: str, rule: Rule) -> None:
         rng = self._random
         once = name in _ONCE
         codebase = f"v2026_{rng.randrange(1, 9)}/"
+        usual = (0.1 if once else 0.08 * rng.random(), 60)
+        probability, most_skipped = _WORD_OF_LIES.get(name, usual)
         made = replace(
             rule,
             path=rule.path,
-            probability=0.1 if once else 0.08 * rng.random(),
+            probability=probability,
             times=1 if once else rng.randrange(1, 6),
-            skip=rng.randrange(60),
+            skip=rng.randrange(most_skipped),
             codebase=codebase,
         )
         self._rules[made] = name
@@ -140,10 +161,13 @@ class Weather:
             self.struck[self._rules[rule]] += struck
         site.faults.clear()
 
-    def draw(self, call: str) -> tuple[Moment, Exception] | None:
+    def draw(self, call: str, *, now: float) -> tuple[Moment, Exception] | None:
         """Return how this call of a port fails, or None."""
         if self.is_calm:
             return None
+        if now < self.full_until and call in _WRITES:
+            self.struck["disk full"] += 1
+            return Moment.BEFORE, StorageError(f"{call}: no space left on the disk (drawn)")
         for fault, rate in self._calls.get(call, ()):
             if self._random.random() < rate:
                 self.struck[fault.name] += 1

@@ -21,14 +21,16 @@ from avesa.application.setup import setup_service
 from avesa.application.workflow import run_pipeline
 from avesa.bootstrap.packaged import packaged_mappings
 from avesa.domain.errors import AvesaError
-from avesa.domain.names import Environment
+from avesa.domain.names import Environment, quarantine_prefix
 from avesa.simulator.site import CompanySpec, Site
 from reliability.gates import (
     BEGIN,
     Gate,
     Gated,
+    Machine,
     SimulatedClock,
     SimulatedLiveness,
+    SimulatedPause,
     SiteTransport,
     TurnBudget,
     TurnExecutor,
@@ -102,7 +104,12 @@ class WatchedChunks:
         if before is None or chunk.resume_after_id == before.resume_after_id:
             return
         parts = self._world.raw.list(TENANT, SERVICE, chunk.table_name)
-        if not any(part.job_id == chunk.job_id and part.max_id == chunk.resume_after_id for part in parts):
+        if chunk.resume_after_id in self._world.mischief.poisoned:
+            kept = self._world.lake.list(quarantine_prefix(TENANT, SERVICE, chunk.table_name))
+            is_durable = any(chunk.chunk_id.replace("/", "-") in item.key for item in kept)
+        else:
+            is_durable = any(part.job_id == chunk.job_id and part.max_id == chunk.resume_after_id for part in parts)
+        if not is_durable:
             self._world.scheduler.findings.append(f"{chunk.chunk_id} passes by {chunk.resume_after_id}, not durable")
 
 
@@ -157,6 +164,9 @@ class World:
         self.site = Site(seed=seed % 16, companies=[CompanySpec(login=TENANT, sizes=sizes)], clock=self.source_now)
         self.company = self.site.company(TENANT)
         self.mischief = Mischief(self.company, stream("mischief"), lambda: self.scheduler.now, self.source_now)
+        for record_id in self._poisoned():
+            self.mischief.poison(TICKETS, record_id)
+            self.weather.struck["unreadable record"] += 1
         self.site.on_request = self.mischief.on_request
         self.state, self.lake, self.secrets = MemoryState(), MemoryLake(), MemorySecretStore()
         self.raw = MemoryRawStore()
@@ -169,7 +179,7 @@ class World:
         """Versions opened less versions closed by all landed commits of a table since it was last rebuilt."""
         self.alive: set[str] = set()
         self.pages: dict[str, bytes] = {}
-        self.skew_seconds = self.plot.choice((0.0, 0.0, -600.0, 600.0))
+        self.machine = Machine(self.plot.choice((0.0, 0.0, -600.0, 600.0)))
         self.is_same_machine = self.plot.random() < 0.5
         self.bounds = Bounds(
             lease_ttl_seconds=60.0,
@@ -179,20 +189,27 @@ class World:
         )
         self.catalog = publish_catalog(self.lake, self.files, folder="mappings")
 
+    def _poisoned(self) -> list[int]:
+        """Return the tickets that nobody will be able to read: none in half of the histories."""
+        rng = self.stream("poison")
+        ids = self.company.table(TICKETS).snapshot.ids
+        return sorted(rng.sample(list(ids), rng.choice((0, 0, 1, 3))))
+
     def source_now(self) -> datetime:
         """Return the time of day at the source."""
         return BEGIN + timedelta(seconds=self.scheduler.now)
 
     def application(self, process: Victim) -> Application:
         """Return the pipeline as a new process builds it: nothing is shared but what is durable."""
-        gate = Gate(self.scheduler, self.weather, process, self.stream(process.name))
-        clock = SimulatedClock(self.scheduler, self.skew_seconds)
+        gate = Gate(self.scheduler, self.weather, process, self.stream(process.name), self.machine)
+        clock = SimulatedClock(self.scheduler, self.machine)
         budgets: dict[tuple[str, str], TurnBudget] = {}
 
         def budget(site: str, company: str, limit: int) -> TurnBudget:
             key = (site, company)
             if key not in budgets:
-                budgets[key] = TurnBudget(limit, clock=clock, scheduler=self.scheduler)
+                pause = SimulatedPause(self.scheduler, self.machine, f"{site} {company}")
+                budgets[key] = TurnBudget(limit, clock=clock, scheduler=self.scheduler, pause=pause)
             return budgets[key]
 
         context = StepContext(
@@ -235,7 +252,7 @@ class World:
         context = self.application(self.process("setup")).context
         setup_service(context, tenant_id=TENANT, service=SERVICE, company_name="Acme", values=values)
 
-    def process(self, name: str, **fate: Any) -> Victim:  # noqa: ANN401 - the fields of Victim
+    def process(self, name: str, **fate: float | None) -> Victim:
         """Return a new process."""
         process = self.processes[name] = Victim(name, **fate)
         return process

@@ -60,7 +60,8 @@ class Applied:
 def row_of(record: Record, record_id: int) -> Row:
     """Return the record as a table keeps it."""
     stamp, is_odd = stamp_of(record)
-    return Row(record_id, stamp, encode(record), is_odd)
+    # A list of ids alone must tell the id that the text has, also after an unreadable record was touched.
+    return Row(record_id, stamp, encode(record), is_odd or record.get("id") != record_id)
 
 
 def with_fields(record: Record, fields: Mapping[str, object]) -> Record:

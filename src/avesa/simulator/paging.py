@@ -123,9 +123,10 @@ def projected(snapshot: Snapshot, chosen: Sequence[int], fields: tuple[tuple[str
     """
     names = tuple(sorted("/".join(path) for path in fields))
     ids, stamps = snapshot.ids, snapshot.stamps
-    if not snapshot.odd and names == _ID_ONLY:
-        return [b'{"id":%d}' % ids[at] for at in chosen]
-    if not snapshot.odd and names == tuple(sorted(_ID_AND_UPDATED)):
+    odd = {at for at in chosen if ids[at] in snapshot.odd} if snapshot.odd else ()
+    if names == _ID_ONLY:
+        return [b'{"id":%d}' % ids[at] if at not in odd else project(snapshot.bodies[at], fields) for at in chosen]
+    if not odd and names == tuple(sorted(_ID_AND_UPDATED)):
         return [b'{"id":%d,"_info":{"lastUpdated":"%s"}}' % (ids[at], date_text(stamps[at]).encode()) for at in chosen]
     return [project(snapshot.bodies[at], fields) for at in chosen]
 
