@@ -43,6 +43,15 @@ SOURCE_IS_BUSY: Final[Asl] = {
 }
 """The step's own patience with the service ran out; a longer pause may help."""
 
+SOURCE_IS_PAUSED: Final[Asl] = {
+    "ErrorEquals": ["WaitTooLong"],
+    "IntervalSeconds": 300,
+    "MaxAttempts": 3,
+    "MaxDelaySeconds": 900,
+    **_JITTER,
+}
+"""The service named a pause that no function should sit out; a state machine waits for nothing."""
+
 STORE_IS_BUSY: Final[Asl] = {
     "ErrorEquals": ["StorageError"],
     "IntervalSeconds": 5,
@@ -75,6 +84,6 @@ START_IS_THROTTLED: Final[Asl] = {
 """The execution of a child was not started."""
 
 ANY_STEP: Final[list[Asl]] = [LAMBDA_IS_BUSY, WORKER_DIED, STORE_IS_BUSY]
-SOURCE_STEP: Final[list[Asl]] = [*ANY_STEP, SOURCE_IS_BUSY]
+SOURCE_STEP: Final[list[Asl]] = [*ANY_STEP, SOURCE_IS_BUSY, SOURCE_IS_PAUSED]
 COMMIT_STEP: Final[list[Asl]] = [*ANY_STEP, COMMIT_IS_OPEN]
 START_STEP: Final[list[Asl]] = [START_IS_THROTTLED]

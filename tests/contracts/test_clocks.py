@@ -15,6 +15,20 @@ def test_the_system_clock_tells_aware_utc() -> None:
     assert SystemClock().now().utcoffset() == timedelta(0)
 
 
+def test_the_system_clock_never_goes_back_while_the_machine_s_does() -> None:
+    wall = [datetime(2026, 1, 1, 12, tzinfo=UTC)]
+    clock = SystemClock(lambda: wall[0])
+    told = [clock.now()]
+
+    for hour in (11, 11, 12, 13):
+        wall[0] = wall[0].replace(hour=hour)
+        told.append(clock.now())
+
+    assert told == sorted(set(told))
+    assert told[3] - told[0] < timedelta(milliseconds=1)
+    assert told[4] == wall[0]
+
+
 def test_sleeping_takes_at_least_as_long_as_asked() -> None:
     clock = SystemClock()
     before = clock.monotonic()

@@ -4,11 +4,18 @@ from __future__ import annotations
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from typing import TYPE_CHECKING
 
 import pytest
 
-from avesa.adapters.local.budget import AdaptiveBudget, BudgetBook
+from avesa.adapters.local.budget import AdaptiveBudget, BudgetBook, SqlitePause
+from avesa.adapters.local.database import SqliteDatabase
 from avesa.adapters.memory.clock import FakeClock
+from avesa.domain.errors import WaitTooLong
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 @pytest.fixture
@@ -156,3 +163,58 @@ def test_of_several_limits_for_one_company_the_lowest_counts(clock: FakeClock) -
     budget = book.get("api-na", "acme", 9)
 
     assert budget.limit == 2
+
+
+# ------------------------------------------------------------------------------------ pauses of other processes
+
+
+def _process(tmp_path: Path, clock: FakeClock) -> AdaptiveBudget:
+    """Return the budget of one company as another process of the home has it."""
+    database = SqliteDatabase(tmp_path / "state.sqlite3")
+    return BudgetBook(clock=clock, pause=lambda key: SqlitePause(database, key, clock=clock)).get("api-na", "acme", 4)
+
+
+def test_another_process_waits_for_the_end_of_a_pause_that_one_was_told_of(tmp_path: Path, clock: FakeClock) -> None:
+    first, second = _process(tmp_path, clock), _process(tmp_path, clock)
+    with second.slot():
+        pass
+
+    first.throttled(30)
+
+    with second.slot():
+        assert clock.monotonic() == pytest.approx(30, abs=1e-3)
+
+
+def test_a_shorter_pause_does_not_end_a_longer_one_of_another_process(tmp_path: Path, clock: FakeClock) -> None:
+    _process(tmp_path, clock).throttled(30)
+    _process(tmp_path, clock).throttled(2)
+
+    with _process(tmp_path, clock).slot():
+        assert clock.monotonic() == pytest.approx(30, abs=1e-3)
+
+
+def test_a_clock_that_is_put_back_makes_no_pause_longer_than_was_told(tmp_path: Path, clock: FakeClock) -> None:
+    _process(tmp_path, clock).throttled(30)
+    clock.set(clock.now() - timedelta(days=40))
+    pause = SqlitePause(SqliteDatabase(tmp_path / "state.sqlite3"), "api-na acme", clock=clock)
+
+    assert pause.left_seconds() <= 30
+
+
+def test_a_pause_longer_than_a_run_waits_is_refused_with_its_end_by_all_processes(
+    tmp_path: Path, clock: FakeClock
+) -> None:
+    first, second = _process(tmp_path, clock), _process(tmp_path, clock)
+    first.throttled(2 * 86_400)
+    until = clock.now() + timedelta(days=2)
+
+    for budget in (first, second):
+        with pytest.raises(WaitTooLong, match=f"no request before {until:%Y-%m-%dT%H:%M}"), budget.slot():
+            raise AssertionError
+    assert clock.slept == []
+
+
+def test_a_company_is_not_named_in_the_file_that_keeps_its_pause(tmp_path: Path, clock: FakeClock) -> None:
+    _process(tmp_path, clock).throttled(30)
+
+    assert not any(b"acme" in file.read_bytes() for file in tmp_path.iterdir())

@@ -90,7 +90,7 @@ def test_only_errors_that_may_pass_are_retried() -> None:
     tree = {error.__name__ for error in _below(AvesaError)}
 
     ours = {error for retrier in retries.COMMIT_STEP + retries.SOURCE_STEP for error in retrier["ErrorEquals"]} & tree  # type: ignore[attr-defined]
-    assert ours == {"TransientSourceError", "StorageError", "CommitConflict", "CommitOutcomeUnknown"}
+    assert ours == {"TransientSourceError", "WaitTooLong", "StorageError", "CommitConflict", "CommitOutcomeUnknown"}
 
 
 def test_whatever_fails_in_a_table_lets_go_of_its_lease() -> None:

@@ -14,7 +14,7 @@ from avesa.adapters.delta.audit import DeltaTableAudit
 from avesa.adapters.delta.maintenance import DeltaTableMaintainer
 from avesa.adapters.delta.store import DeltaCanonicalStore
 from avesa.adapters.http.transport import Urllib3Transport
-from avesa.adapters.local.budget import BudgetBook
+from avesa.adapters.local.budget import BudgetBook, SqlitePause
 from avesa.adapters.local.database import SqliteDatabase
 from avesa.adapters.local.erasing import LocalEraser
 from avesa.adapters.local.events import JsonLinesSink, TeeSink
@@ -109,7 +109,7 @@ def local_application(settings: LocalSettings) -> Iterator[Application]:
         raw=ParquetRawStore(lake),
         canonical=DeltaCanonicalStore(lake, clock),
         transport=transport,
-        budget=BudgetBook(clock=clock).get,
+        budget=BudgetBook(clock=clock, pause=lambda company: SqlitePause(database, company, clock=clock)).get,
         clock=clock,
         executor=executor,
         liveness=liveness,

@@ -5,6 +5,7 @@ AvesaError                     what a command prints; exit status 1
 │   └── ConfigError            a mapping, setting or stored item is wrong: correct the file
 ├── SourceError                the service behind a connector
 │   ├── TransientSourceError   ask again, within a budget
+│   ├── WaitTooLong            ask nothing more now; run again when the service's pause is over
 │   ├── TablePermanentError    give up on this table, go on with the others
 │   └── TenantPermanentError   give up on this tenant, go on with the others
 ├── DataError                  one record cannot be read: quarantine it, go on
@@ -43,6 +44,10 @@ class TransientSourceError(SourceError):
         super().__init__(message)
         self.retry_after_seconds = retry_after_seconds
         self.is_throttled = is_throttled
+
+
+class WaitTooLong(SourceError):  # noqa: N818 - a fact about the service, not a failure
+    """The service asks for a longer pause than a run waits; nobody asks it anything before the pause is over."""
 
 
 class TablePermanentError(SourceError):

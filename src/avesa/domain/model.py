@@ -140,6 +140,9 @@ class TableState:
     last_job_id: str | None = None
     last_success_at: datetime | None = None
     last_error: str | None = None
+    latest_at: datetime | None = None
+    """The latest time by our clock that anything of the table may carry: the next run sees everything after it, even
+    if the machine's clock was put back."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,8 +12,16 @@ limit
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Final
+from datetime import timedelta
+from typing import TYPE_CHECKING, Final
 
+from avesa.domain.errors import WaitTooLong
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+LONGEST_WAIT_SECONDS: Final = 900.0
+"""A run waits for a Retry-After this long at most: longer, and it would hang for hours with nobody the wiser."""
 _SHORTEST_ROUND_SECONDS: Final = 1.0
 _DECREASE: Final = 0.5
 _FLOOR: Final = 1.0
@@ -57,3 +65,17 @@ class Pace:
     def capped(self, ceiling: int) -> Pace:
         """The pace with a ceiling no higher than `ceiling`."""
         return self if ceiling >= self.ceiling else replace(self, ceiling=ceiling)
+
+
+def check_wait(seconds: float, *, now: datetime, longest_seconds: float = LONGEST_WAIT_SECONDS) -> None:
+    """Raise WaitTooLong, which names the end of the pause, when a run should not wait for it."""
+    if seconds <= longest_seconds:
+        return
+    try:
+        until = f"{now + timedelta(seconds=seconds):%Y-%m-%dT%H:%M:%SZ}"
+    except OverflowError:
+        until = "for ever"
+    raise WaitTooLong(
+        f"the site asks for no request before {until}, in {seconds:,.0f} s; a run waits {longest_seconds:,.0f} s at "
+        "most. Nothing was asked since, and nothing durable is lost: run again after that time"
+    )

@@ -12,7 +12,7 @@ class Clock(Protocol):
     """The time of day in UTC, a stopwatch, and a way to wait."""
 
     def now(self) -> datetime:
-        """Return the aware UTC time; it may jump back."""
+        """Return the aware UTC time. It does not go back within a process; the next process may find an earlier one."""
 
     def monotonic(self) -> float:
         """Return seconds from an arbitrary start; never goes back."""

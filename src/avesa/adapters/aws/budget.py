@@ -5,7 +5,8 @@
     workers         when each worker was last seen; a worker's share is the allowance divided by those seen lately
 
 With more workers than the allowance each of them rests between its requests, so that on average no more are under way.
-A worker looks at the item at most once a second: less than one of the writes that a page costs anyway.
+A worker is seen at most once a second, and reads the item before every request: one read of the several that a page
+costs anyway, so that nobody sends who could know of a wait.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from urllib.parse import urlsplit
 
 from avesa.adapters.aws.records import number
 from avesa.adapters.aws.tables import CHUNK_PROGRESS, TTL_ATTRIBUTE
-from avesa.domain.pacing import Pace
+from avesa.domain.pacing import Pace, check_wait
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -33,6 +34,8 @@ ROUND_IS_OVER: Final = "attribute_not_exists(round_ends_us) OR round_ends_us <= 
 """Answers to one burst of requests slow everybody down once."""
 _REFRESH_SECONDS: Final = 1.0
 _SLICE_SECONDS: Final = 1.0
+_LONGEST_WAIT_SECONDS: Final = 240.0
+"""A function that waits longer is paid for doing nothing, and may be ended meanwhile; a state machine waits better."""
 _SEEN_LATELY_SECONDS: Final = 30.0
 _KEPT_SECONDS: Final = 24 * 3600
 _MICRO: Final = 1_000_000
@@ -112,17 +115,18 @@ class SharedBudget:
         while True:
             if self._clock.monotonic() - self._seen_at >= _REFRESH_SECONDS:
                 self._refresh()
+            else:
+                self._look()
             with self._changed:
-                pause = max(
-                    self._not_before_seconds - self._clock.now().timestamp(),
-                    self._rest_until - self._clock.monotonic(),
-                )
+                told = self._not_before_seconds - self._clock.now().timestamp()
+                pause = max(told, self._rest_until - self._clock.monotonic())
                 if pause <= 0 and self._under_way < max(self._pace.limit // self._workers, 1):
                     self._under_way += 1
                     return
                 if pause <= 0:
                     self._changed.wait(_SLICE_SECONDS)
                     continue
+            check_wait(told, now=self._clock.now(), longest_seconds=_LONGEST_WAIT_SECONDS)
             # Outside the lock, so that the others can go on reporting how their requests went.
             self._clock.sleep(min(pause, _SLICE_SECONDS))
 
@@ -144,6 +148,13 @@ class SharedBudget:
         item = self._write(change, None, values)
         if item is not None:
             self._learn(item, now)
+
+    def _look(self) -> None:
+        """Learn of a wait that another worker was told of since this one was last seen."""
+        item = self._tables.get(CHUNK_PROGRESS, *self._key)
+        if item is not None:
+            with self._changed:
+                self._not_before_seconds = max(self._not_before_seconds, number(item, "not_before_us") / _MICRO)
 
     def _learn(self, item: Item, now: float) -> None:
         since = (now - _SEEN_LATELY_SECONDS) * _MICRO

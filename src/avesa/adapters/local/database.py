@@ -17,7 +17,7 @@ from avesa.domain.errors import StorageError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-SCHEMA_VERSION: Final = 1
+SCHEMA_VERSION: Final = 2
 """What `PRAGMA user_version` says of a file that this release reads and writes."""
 
 # Values are JSON text, so that a field added to a record needs no migration; what a query asks for is a column.
@@ -42,6 +42,9 @@ CREATE TABLE IF NOT EXISTS ChunkProgress (
     PRIMARY KEY (tenant_id, chunk_id)
 ) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS ChunkProgressByTable ON ChunkProgress (tenant_id, table_name, job_id, chunk_id);
+CREATE TABLE IF NOT EXISTS RequestPauses (
+    company TEXT NOT NULL PRIMARY KEY, told_us INTEGER NOT NULL, until_us INTEGER NOT NULL
+) WITHOUT ROWID;
 """
 
 _PAUSE_SECONDS: Final = 0.02

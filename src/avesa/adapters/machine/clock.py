@@ -2,15 +2,33 @@
 
 from __future__ import annotations
 
+import threading
 import time
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_TICK: Final = timedelta(microseconds=1)
 
 
 class SystemClock:
-    """The time of day and the stopwatch of this machine."""
+    """The time of day and the stopwatch of this machine.
+
+    Within a process the time of day never goes back: while somebody sets the machine's clock back, it creeps on from
+    where it was, since what was seen later must also look later.
+    """
+
+    def __init__(self, wall: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
+        self._wall = wall
+        self._last = datetime.min.replace(tzinfo=UTC)
+        self._lock = threading.Lock()
 
     def now(self) -> datetime:
-        return datetime.now(UTC)
+        with self._lock:
+            self._last = max(self._wall(), self._last + _TICK)
+            return self._last
 
     def monotonic(self) -> float:
         return time.monotonic()

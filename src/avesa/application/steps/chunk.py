@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from avesa.application.catalog import load_catalog
 from avesa.application.connection import connect, find_tenant
+from avesa.application.leasing import seen_at
 from avesa.application.payloads import ChunkProgress, ChunkTask, from_json, to_json
 from avesa.application.source import IdRange
 from avesa.domain.errors import TablePermanentError, UsageError
@@ -53,7 +54,7 @@ def _read(context: StepContext, work: TableWork, chunk: Chunk, catalog: Catalog,
         ids = IdRange(after=_resume_point(chunk), upto=chunk.upto_id)
         # Seen when it was asked for, not when it was written: a worker that stood still in between must not make an old
         # answer look newer than what others have seen, or found missing, since.
-        asked_at = context.clock.now()
+        asked_at = seen_at(context, work.lease)
         answer = source.page(endpoint, limits, window=chunk.window, ids=ids)
         chunk = _landed(context, work, chunk, answer, at=asked_at)
         if chunk.status is Status.COMPLETED or context.is_stopping() or context.clock.monotonic() >= deadline:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from avesa.application.catalog import load_catalog
 from avesa.application.completeness import Asked, Repaired, reconcile
 from avesa.application.connection import connect, find_tenant
+from avesa.application.leasing import seen_at
 from avesa.application.payloads import TableWork, from_json, to_json
 from avesa.application.source import IdRange
 from avesa.application.steps.chunk import part_name, quarantine, write_part
@@ -142,7 +143,7 @@ class _TableAtSource:
         """Fetch records by id and make them durable, or keep them in quarantine."""
         found: set[int] = set()
         rejected = 0
-        now = self.context.clock.now()
+        now = seen_at(self.context, self.work.lease)
         for page in self.source.records(self.endpoint, self.limits, missing):
             self._page += 1
             if page.rejected:
@@ -185,7 +186,7 @@ def _swept(table: _TableAtSource, known: _Known) -> str | None:
         # The source has records that no increment brought: lost, restored, or hidden by rights until now.
         table.durable |= table.repair(unknown).found
     # Each missing id is asked for once more: what comes after all was not listed, and is made durable.
-    now = context.clock.now()
+    now = seen_at(context, work.lease)
     missing = sorted(known.ids - listed)
     asked_again = table.repair(missing) if missing else Repaired(set(), set())
     gone = sorted(set(missing) - asked_again.found - asked_again.unreadable)

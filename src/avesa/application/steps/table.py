@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from avesa.application import planning
 from avesa.application.catalog import load_catalog
 from avesa.application.connection import connect, find_tenant
+from avesa.application.leasing import lease_from, seen_at
 from avesa.application.payloads import StepFailure, TableEnd, TableTask, TableWork, from_json, to_json
 from avesa.application.source import IdRange
 from avesa.domain.errors import LeaseHeld, LeaseLost
@@ -106,7 +107,7 @@ def _lease(context: StepContext, task: TableTask) -> Lease:
                 task.tenant_id,
                 task.table_name,
                 holder=holder,
-                now=context.clock.now(),
+                now=lease_from(context, context.tables.get(task.tenant_id, task.table_name)),
                 ttl_seconds=context.bounds.lease_ttl_seconds,
                 is_gone=context.liveness.is_gone,
             )
@@ -141,7 +142,8 @@ def _planned(
     # The plan is stored after its chunks: a crash in between leaves chunks that nobody follows, never a plan
     # without them.
     context.chunks.add(lease, chunks)
-    context.tables.save(lease, replace(state, plan=plan, last_job_id=task.job_id))
+    latest_at = seen_at(context, lease)
+    context.tables.save(lease, replace(state, plan=plan, last_job_id=task.job_id, latest_at=latest_at))
     return plan, chunks
 
 
@@ -223,6 +225,7 @@ def _remember_failure(context: StepContext, work: TableWork, error: str | None) 
     task = work.task
     state = context.tables.get(task.tenant_id, task.table_name)
     try:
-        context.tables.save(work.lease, replace(state, last_job_id=task.job_id, last_error=error))
+        latest_at = seen_at(context, work.lease)
+        context.tables.save(work.lease, replace(state, last_job_id=task.job_id, last_error=error, latest_at=latest_at))
     except LeaseLost:
         context.events.emit("lease_lost", tenant_id=task.tenant_id, table=task.table_name)

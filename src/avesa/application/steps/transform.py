@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from avesa.application.catalog import load_catalog
 from avesa.application.erasures import Erasures
 from avesa.application.folding import fold_groups
+from avesa.application.leasing import seen_at
 from avesa.application.maintain import is_maintenance_due, maintain_after_run, maintain_for_run
 from avesa.application.payloads import TableWork, from_json, to_json
 from avesa.application.steps.chunk import quarantine
@@ -214,6 +215,7 @@ def _move_bookmark(context: StepContext, work: TableWork, plan: TablePlan) -> No
             last_job_id=task.job_id,
             last_success_at=context.clock.now() if is_success else state.last_success_at,
             last_error=work.sweep_error,
+            latest_at=seen_at(context, work.lease),
         ),
     )
 
