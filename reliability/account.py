@@ -58,7 +58,7 @@ class AwsBackend:
     def __init__(self, emulator: Emulator) -> None:
         self._emulator = emulator
         # What AWS's interfaces look like is read once and inherited by each child, not read by all of them.
-        botocore.session.create_loader = cache(botocore.loaders.create_loader)  # type: ignore[attr-defined]
+        botocore.session.create_loader = cache(botocore.loaders.create_loader)
         for service in ("s3", "dynamodb", "secretsmanager", "stepfunctions", "sts", "glue"):
             client_for(emulator.url, service, _credentials(Path()))
         self._clients: dict[tuple[int, Path, str], Any] = {}

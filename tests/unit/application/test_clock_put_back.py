@@ -18,7 +18,7 @@ def put_back(world: World, **by: float) -> None:
     ahead = timedelta(**by)
     world.clock.set(world.clock.now() - ahead)
     now = world.clock.now
-    world.site.clock = lambda: now() + ahead  # type: ignore[method-assign,assignment]
+    world.site.clock = lambda: now() + ahead
 
 
 def summary_of(world: World, record_id: int) -> Any:  # noqa: ANN401 - a value of a row
