@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from datetime import UTC, datetime, timedelta
 
 from avesa.adapters.machine.clock import SystemClock
@@ -27,6 +28,12 @@ def test_the_system_clock_never_goes_back_while_the_machine_s_does() -> None:
     assert told == sorted(set(told))
     assert told[3] - told[0] < timedelta(milliseconds=1)
     assert told[4] == wall[0]
+
+
+def test_the_system_clock_goes_to_other_processes() -> None:
+    there = pickle.loads(pickle.dumps(SystemClock()))  # noqa: S301 - our own bytes
+
+    assert there.now() >= datetime(2026, 1, 1, tzinfo=UTC)
 
 
 def test_sleeping_takes_at_least_as_long_as_asked() -> None:

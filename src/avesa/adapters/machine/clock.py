@@ -13,6 +13,10 @@ if TYPE_CHECKING:
 _TICK: Final = timedelta(microseconds=1)
 
 
+def _machine_time() -> datetime:
+    return datetime.now(UTC)
+
+
 class SystemClock:
     """The time of day and the stopwatch of this machine.
 
@@ -20,10 +24,13 @@ class SystemClock:
     where it was, since what was seen later must also look later.
     """
 
-    def __init__(self, wall: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
+    def __init__(self, wall: Callable[[], datetime] = _machine_time) -> None:
         self._wall = wall
         self._last = datetime.min.replace(tzinfo=UTC)
         self._lock = threading.Lock()
+
+    def __reduce__(self) -> tuple[type[SystemClock], tuple[Callable[[], datetime]]]:
+        return SystemClock, (self._wall,)  # a process of the executor has a clock of its own
 
     def now(self) -> datetime:
         with self._lock:
