@@ -7,36 +7,50 @@ machine's clock may be put back between two runs, so each lease begins after eve
 from __future__ import annotations
 
 from contextlib import contextmanager
-from datetime import timedelta
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
 from avesa.domain.errors import ConfigError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from datetime import datetime
 
     from avesa.application.context import StepContext
-    from avesa.domain.model import Lease, TableState
+    from avesa.domain.model import Holder, Lease, TableState
     from avesa.ports.upkeep import Upkeep
 
 
+_NEVER: Final = datetime.min.replace(tzinfo=UTC)
 _TICK: Final = timedelta(microseconds=1)
 _MOST_AHEAD: Final = timedelta(minutes=15)
 
 
-def lease_from(context: StepContext, state: TableState) -> datetime:
-    """Return when a lease of the table begins: now, or just after the latest time that anything of it may carry."""
-    begin = context.clock.now()
-    if state.latest_at is not None:
-        begin = max(begin, state.latest_at + _TICK)
-    lease = state.lease
-    if lease is not None:
-        renewed_at = lease.expires_at - timedelta(seconds=context.bounds.lease_ttl_seconds)
-        if renewed_at > begin:
+def acquire(context: StepContext, tenant_id: str, table_name: str, holder: Holder) -> Lease:
+    """Return the table's lease; it began now, or just after the latest time that anything of the table may carry.
+
+    Who may take it is decided by the clock alone. Raises LeaseHeld when somebody else has it.
+    """
+    before = context.tables.get(tenant_id, table_name)
+    lease = context.tables.acquire(
+        tenant_id,
+        table_name,
+        holder=holder,
+        now=context.clock.now(),
+        ttl_seconds=context.bounds.lease_ttl_seconds,
+        is_gone=context.liveness.is_gone,
+    )
+    return replace(lease, acquired_at=max(lease.acquired_at, _latest(context, before)))
+
+
+def _latest(context: StepContext, before: TableState) -> datetime:
+    latest = before.latest_at + _TICK if before.latest_at is not None else _NEVER
+    if before.lease is not None:
+        renewed_at = before.lease.expires_at - timedelta(seconds=context.bounds.lease_ttl_seconds)
+        if renewed_at > context.clock.now():
             # Its holder's clock was ahead: what it saw last is later than its last renewal, but not than its end.
-            begin = min(lease.expires_at, renewed_at + _MOST_AHEAD)
-    return begin
+            latest = max(latest, min(before.lease.expires_at, renewed_at + _MOST_AHEAD))
+    return latest
 
 
 def seen_at(context: StepContext, lease: Lease) -> datetime:
@@ -47,14 +61,7 @@ def seen_at(context: StepContext, lease: Lease) -> datetime:
 @contextmanager
 def leased(context: StepContext, tenant_id: str, table_name: str, *, job_id: str) -> Iterator[Lease]:
     """Give the table's lease, renewed for as long as the context lasts. Raises LeaseHeld when somebody else has it."""
-    lease = context.tables.acquire(
-        tenant_id,
-        table_name,
-        holder=context.liveness.holder(job_id),
-        now=lease_from(context, context.tables.get(tenant_id, table_name)),
-        ttl_seconds=context.bounds.lease_ttl_seconds,
-        is_gone=context.liveness.is_gone,
-    )
+    lease = acquire(context, tenant_id, table_name, context.liveness.holder(job_id))
 
     def renewed(held: Lease) -> Lease:
         return context.tables.renew(held, now=context.clock.now(), ttl_seconds=context.bounds.lease_ttl_seconds)

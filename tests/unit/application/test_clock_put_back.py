@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from avesa.application.leasing import acquire
 from avesa.domain.errors import StorageError
 from avesa.domain.model import Holder
 from tests.reliability.test_found_by_histories import with_first_commit
@@ -93,3 +94,33 @@ def test_a_lease_of_a_dead_holder_whose_clock_was_ahead_is_followed_by_later_tim
     state = world.state.tables.get("acme", TICKETS)
     assert state.latest_at is not None
     assert state.latest_at >= ahead
+
+
+def test_a_holder_whose_clock_is_ahead_is_not_taken_for_gone() -> None:
+    world = World()
+    world.state.tables.acquire(
+        "acme",
+        TICKETS,
+        holder=Holder(job_id="alive", host="elsewhere", process="1"),
+        now=world.clock.now() + timedelta(hours=2),
+        ttl_seconds=60,
+        is_gone=lambda _: True,
+    )
+
+    found = world.table(world.run())
+
+    assert found["status"] == "skipped"
+    assert "alive" in found["error"]
+
+
+def test_a_run_after_the_clock_was_put_back_is_not_taken_over_by_another() -> None:
+    world = World()
+    world.run()
+    put_back(world, hours=3)
+    lease = acquire(world.context, "acme", TICKETS, Holder(job_id="alive", host="here", process="1"))
+    world.state.tables.renew(lease, now=world.clock.now(), ttl_seconds=60)
+
+    found = world.table(world.run())
+
+    assert found["status"] == "skipped"
+    assert "alive" in found["error"]

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from avesa.application import planning
 from avesa.application.catalog import load_catalog
 from avesa.application.connection import connect, find_tenant
-from avesa.application.leasing import lease_from, seen_at
+from avesa.application.leasing import acquire, seen_at
 from avesa.application.payloads import StepFailure, TableEnd, TableTask, TableWork, from_json, to_json
 from avesa.application.source import IdRange
 from avesa.domain.errors import LeaseHeld, LeaseLost
@@ -103,14 +103,7 @@ def _lease(context: StepContext, task: TableTask) -> Lease:
     patience = task.request.wait_seconds
     while True:
         try:
-            return context.tables.acquire(
-                task.tenant_id,
-                task.table_name,
-                holder=holder,
-                now=lease_from(context, context.tables.get(task.tenant_id, task.table_name)),
-                ttl_seconds=context.bounds.lease_ttl_seconds,
-                is_gone=context.liveness.is_gone,
-            )
+            return acquire(context, task.tenant_id, task.table_name, holder)
         except LeaseHeld:
             if patience <= 0 or context.is_stopping():
                 raise
