@@ -4,6 +4,9 @@
     --context environment=dev|staging|prod   --context bucket_prefix=…   --context architecture=arm64|x86_64
     --context python=3.13
 
+With --context github_repository=owner/name, or --context deployment_account=…, or both, the app also has the stack
+AVESADeploymentAccess: the role that deploys, which only an administrator deploys, and which no deployment changes.
+
 It needs no credentials to synthesize. With the virtual environment of scripts/dev.py beside it, it finds the CDK there.
 """
 

@@ -10,6 +10,7 @@ from cdk_nag import AwsSolutionsChecks
 
 from infrastructure.components.names import Names
 from infrastructure.settings import SettingsError, read_deployment
+from infrastructure.stacks.access import AccessStack
 from infrastructure.stacks.data import DataStack
 from infrastructure.stacks.monitoring import MonitoringStack
 from infrastructure.stacks.performance import PerformanceStack
@@ -27,6 +28,8 @@ def add_stacks(app: App, deployment: Deployment) -> tuple[DataStack, Performance
     data = DataStack(app, names.of("AVESADataPipeline"), names=names, env=env)
     performance = PerformanceStack(app, names.of("AVESAPerformanceOptimization"), names=names, env=env)
     monitoring = MonitoringStack(app, names.of("AVESAMonitoring"), names=names, env=env)
+    if deployment.github_repository or deployment.deployment_account:
+        AccessStack(app, names.of("AVESADeploymentAccess"), names=names, env=env)
     # No order between them either: none needs another to be created, and destroying one must not take another along.
     Tags.of(app).add("project", "avesa")
     Tags.of(app).add("environment", deployment.environment.value)

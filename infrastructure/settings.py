@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal, cast
 
-from avesa.domain.names import Environment
+from avesa.domain.names import Environment, releases_bucket
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -18,7 +18,10 @@ ENVIRONMENTS: Final = (Environment.DEV, Environment.STAGING, Environment.PROD)
 Architecture = Literal["arm64", "x86_64"]
 _ARCHITECTURES: Final = ("arm64", "x86_64")
 _PYTHONS: Final = ("3.11", "3.12", "3.13")
-_PREFIX: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,38}[a-z0-9]")
+# A bucket's name has 63 characters at most, and the longest behind the prefix is -data-storage-msp-releases-staging.
+_PREFIX: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,26}[a-z0-9]")
+_REPOSITORY: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,38}/[A-Za-z0-9._-]{1,100}")
+_ACCOUNT: Final = re.compile(r"\d{12}")
 
 
 class SettingsError(Exception):
@@ -35,6 +38,10 @@ class Deployment:
     python_version: str = "3.13"
     account: str | None = None
     region: str | None = None
+    github_repository: str = ""
+    """`owner/name`: whose workflows may deploy. Empty: nobody's."""
+    deployment_account: str = ""
+    """The account from which people may deploy here by taking on the deployment role. Empty: none."""
 
     @property
     def suffix(self) -> str:
@@ -45,6 +52,11 @@ class Deployment:
     def bucket(self) -> str:
         """The lake's bucket; names of buckets are taken for the whole world, so that a prefix may be needed."""
         return "-".join(filter(None, (self.bucket_prefix, self.environment.lake_name)))
+
+    @property
+    def releases_bucket(self) -> str:
+        """The bucket of releases and of deployments' records."""
+        return releases_bucket(self.bucket, self.environment)
 
     @property
     def is_production(self) -> bool:
@@ -61,6 +73,7 @@ def read_deployment(app: App, variables: Mapping[str, str]) -> Deployment:
     environment, prefix = told("environment", "dev"), told("bucket_prefix", "", "AVESA_BUCKET_PREFIX")
     architecture = told("architecture", "arm64")
     python_version = told("python", "3.13")
+    repository, deployer = told("github_repository", ""), told("deployment_account", "")
     problems = [
         *_unless(environment in ENVIRONMENTS, "environment", environment, ", ".join(ENVIRONMENTS)),
         *_unless(architecture in _ARCHITECTURES, "architecture", architecture, ", ".join(_ARCHITECTURES)),
@@ -69,8 +82,15 @@ def read_deployment(app: App, variables: Mapping[str, str]) -> Deployment:
             not prefix or _PREFIX.fullmatch(prefix) is not None,
             "bucket_prefix",
             prefix,
-            "2 to 40 of a-z, 0-9 and '-', at both ends a letter or digit",
+            "2 to 28 of a-z, 0-9 and '-', at both ends a letter or digit",
         ),
+        *_unless(
+            not repository or _REPOSITORY.fullmatch(repository) is not None,
+            "github_repository",
+            repository,
+            "owner/name",
+        ),
+        *_unless(not deployer or _ACCOUNT.fullmatch(deployer) is not None, "deployment_account", deployer, "12 digits"),
     ]
     if problems:
         raise SettingsError("\n".join(problems))
@@ -84,6 +104,8 @@ def read_deployment(app: App, variables: Mapping[str, str]) -> Deployment:
         account=account,
         # A template for a given account names its region too; without one it fits wherever it is deployed.
         region=variables.get("CDK_DEFAULT_REGION") or (DEFAULT_REGION if account else None),
+        github_repository=repository,
+        deployment_account=deployer,
     )
 
 

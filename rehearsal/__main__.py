@@ -16,18 +16,22 @@ from pathlib import Path
 from filelock import FileLock
 
 from rehearsal.outcomes import table
+from rehearsal.releases import releases_pass
 from rehearsal.scenes import Stage, first_pass, second_pass
 from rehearsal.shell import end_commands
 from rehearsal.tools import ToolError, cache_folder
 from rehearsal.world import OutcomeError, world
 
-_PASSES = {"guide": first_pass, "enforced": second_pass}
+_PASSES = {"guide": first_pass, "enforced": second_pass, "releases": releases_pass}
+_DEFAULT = ("guide", "enforced")
 
 
 def main(arguments: list[str]) -> int:
     """Rehearse; return 0 when everything came to what the guide promises."""
     parser = argparse.ArgumentParser(prog="python -m rehearsal", description=__doc__)
-    parser.add_argument("passes", nargs="*", metavar="PASS", help=f"of {', '.join(_PASSES)}; default: both")
+    parser.add_argument(
+        "passes", nargs="*", metavar="PASS", help=f"of {', '.join(_PASSES)}; default: {', '.join(_DEFAULT)}"
+    )
     parser.add_argument("--keep", action="store_true", help="leave the folder with its logs, and say where it is")
     parser.add_argument("--table", action="store_true", help="print the guide's table of commands, and do nothing")
     chosen = parser.parse_args(arguments)
@@ -39,7 +43,7 @@ def main(arguments: list[str]) -> int:
         parser.error(f"unknown pass {', '.join(unknown)}")
     # One at a time: the newcomer's Python is shared, and has one checkout installed.
     with FileLock(cache_folder() / "rehearsal.lock"):
-        return _rehearse(chosen.passes or list(_PASSES), is_kept=chosen.keep)
+        return _rehearse(chosen.passes or list(_DEFAULT), is_kept=chosen.keep)
 
 
 def _rehearse(names: list[str], *, is_kept: bool) -> int:

@@ -250,6 +250,7 @@ def lock(arguments: "list[str]") -> int:
         ("dev", [*runtime, "requirements/aws.in", "requirements/infrastructure.in", "requirements/dev.in", *deployed]),
         ("duckdb-reader", ["requirements/duckdb-reader.in"]),
         ("peers", ["requirements/peers.in"]),
+        ("audit", ["requirements/audit.in"]),
         *((name, [f"requirements/{name}.in", *deployed]) for name in LAMBDA_PACKAGES),
         ("infrastructure", ["requirements/infrastructure.in", *deployed]),
     ]
@@ -297,9 +298,24 @@ def module(name: str, arguments: "list[str]") -> int:
     return hand_over([str(environment.python), "-m", name, *arguments])
 
 
+def audit(arguments: "list[str]") -> int:
+    """Compare every locked dependency with the published weaknesses. The package index is asked, and must know them."""
+    auditor = Environment(ROOT / "build" / "audit")
+    lock = ROOT / "requirements" / "audit.txt"
+    if _read(auditor.stamp("audit")) != lock.read_text(encoding="utf-8"):
+        auditor.create()
+        pip = [str(auditor.python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-input"]
+        quietly([*pip, "--require-hashes", "--only-binary=:all:", "-r", str(lock)], "pip could not install pip-audit")
+        auditor.stamp("audit").write_text(lock.read_text(encoding="utf-8"), encoding="utf-8")
+    # Strict: a dependency that the index cannot tell anything about has not been audited.
+    command = [auditor.program("pip-audit"), "--strict", "--disable-pip", "--require-hashes", "--progress-spinner=off"]
+    locks = sorted((ROOT / "requirements").glob("*.txt"))
+    return run_checks([(path.name, [*command, *arguments, "-r", str(path)]) for path in locks])
+
+
 COMMANDS = {"demo": demo, "test": test, "setup": setup, "check": check, "lock": lock, "avesa": avesa}
 COMMANDS |= {"rehearsal": rehearsal, "kill-matrix": kill_matrix, "histories": histories, "mutations": mutations}
-COMMANDS |= {"bench": bench, "profile": profile}
+COMMANDS |= {"bench": bench, "profile": profile, "audit": audit}
 
 
 def main(arguments: "list[str]") -> int:

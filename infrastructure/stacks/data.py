@@ -23,11 +23,14 @@ if TYPE_CHECKING:
     from infrastructure.components.names import Names
 
 _OLD_VERSION_DAYS = 30
+_RECORD_DAYS = 400
+"""A year of deployments and a month to look at it."""
+_TRIAL_RECORD_DAYS = 30
 _ABORTED_UPLOAD_DAYS = 7
 
 
 class DataStack(Stack):
-    """The bucket and the tables of one environment."""
+    """The buckets and the tables of one environment."""
 
     def __init__(self, scope: Construct, construct_id: str, *, names: Names, env: Environment) -> None:
         super().__init__(
@@ -38,6 +41,7 @@ class DataStack(Stack):
             termination_protection=names.deployment.is_production,
         )
         self.bucket = self._lake(names)
+        self.releases = self._releases(names)
         self.tables = [self._table(shape, names) for shape in STATE_TABLES]
 
     def _lake(self, names: Names) -> s3.Bucket:
@@ -70,6 +74,37 @@ class DataStack(Stack):
             "events records the same, and is the account owner's decision.",
         )
         self._keep(bucket, "Lake")
+        return bucket
+
+    def _releases(self, names: Names) -> s3.Bucket:
+        """Make the bucket of releases and deployments' records: what is put there stays as it is for its time, whoever
+        asks, in production even the account's root.
+        """
+        kept = Duration.days(_RECORD_DAYS if names.deployment.is_production else _TRIAL_RECORD_DAYS)
+        lock = s3.ObjectLockRetention
+        bucket = s3.Bucket(
+            self,
+            "Releases",
+            bucket_name=names.deployment.releases_bucket,
+            versioned=True,
+            object_lock_enabled=True,
+            object_lock_default_retention=(
+                lock.compliance(kept) if names.deployment.is_production else lock.governance(kept)
+            ),
+            encryption=s3.BucketEncryption.S3_MANAGED,
+            enforce_ssl=True,
+            minimum_tls_version=1.2,
+            block_public_access=s3.BlockPublicAccess.BLOCK_ALL,
+            object_ownership=s3.ObjectOwnership.BUCKET_OWNER_ENFORCED,
+            removal_policy=RemovalPolicy.RETAIN,
+        )
+        accept(
+            bucket,
+            "AwsSolutions-S1",
+            "It holds the record of deployments itself, and only deployments write to it; an account's trail with data "
+            "events tells who read it.",
+        )
+        self._keep(bucket, "Releases")
         return bucket
 
     def _table(self, shape: TableShape, names: Names) -> dynamodb.Table:

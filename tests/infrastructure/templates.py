@@ -57,14 +57,15 @@ class Assembly:
 
 
 DATA, PERFORMANCE, MONITORING = "AVESADataPipeline", "AVESAPerformanceOptimization", "AVESAMonitoring"
+ACCESS = "AVESADeploymentAccess"
 
 
-def synthesized(folder: Path, environments: list[str]) -> dict[str, Assembly]:
-    """Synthesize environments beside each other, without bundling; fail with what the app said."""
+def synthesized(folder: Path, environments: list[str], **more: str) -> dict[str, Assembly]:
+    """Synthesize environments beside each other, without bundling; fail with what the app said. `more`: context."""
     kept = {name: os.environ[name] for name in ("PATH", "HOME", "TMPDIR") if name in os.environ}
     running = {}
     for name in environments:
-        context = {"environment": name, "aws:cdk:bundling-stacks": []}
+        context = {"environment": name, "aws:cdk:bundling-stacks": [], **more}
         told = {**kept, "CDK_OUTDIR": str(folder / name), "CDK_CONTEXT_JSON": json.dumps(context)}
         running[name] = subprocess.Popen(
             [sys.executable, str(ROOT / "infrastructure" / "app.py")],

@@ -62,7 +62,7 @@ def test_what_holds_data_is_kept_when_the_stack_goes_and_found_again(assembly: A
         **assembly.resources(DATA, "AWS::S3::Bucket"),
     }
 
-    assert set(kept) == {*TABLES, "Lake"}  # the logical ids are fixed, the names below too
+    assert set(kept) == {*TABLES, "Lake", "Releases"}  # the logical ids are fixed, the names below too
     for item in kept.values():
         assert item["DeletionPolicy"] == "Retain"
         assert item["UpdateReplacePolicy"] == "Retain"

@@ -14,9 +14,10 @@ LONGEST_SECONDS = 1500
 
 @pytest.mark.rehearsal
 @pytest.mark.slow
-def test_the_guide_can_be_carried_out_as_it_is_written() -> None:
+@pytest.mark.parametrize("passes", [[], ["releases"]], ids=["guide", "releases"])
+def test_the_guide_can_be_carried_out_as_it_is_written(passes: list[str]) -> None:
     said = subprocess.run(
-        [sys.executable, "-m", "rehearsal"],
+        [sys.executable, "-m", "rehearsal", *passes],
         cwd=ROOT,
         capture_output=True,
         text=True,

@@ -10,9 +10,12 @@ from avesa.bootstrap.deployed import configured_profiles
 from avesa.bootstrap.profiles import choose_profile
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from avesa.adapters.aws.account import Account
     from avesa.bootstrap.aws_settings import AwsSettings
     from avesa.domain.names import Environment
+    from avesa.ports.time import Clock
 
 _KEYS: Final = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
 
@@ -31,6 +34,11 @@ class Site:
     def region(self) -> str:
         """Where it is deployed."""
         return self.settings.region
+
+    @property
+    def clock(self) -> Clock:
+        """The time, for waiting and for records."""
+        return machine_clock()
 
     @property
     def table_names(self) -> list[str]:
@@ -59,11 +67,23 @@ def open_site(environment: Environment, *, region: str, profile: str | None) -> 
     return Site(environment=environment, settings=settings, account=account, variables=variables)
 
 
-def upload_mappings(site: Site) -> int:
-    """Bring the checkout's mappings into the environment's lake; return how many files there are."""
-    from avesa.bootstrap.aws import publish_mappings
+def machine_clock() -> Clock:
+    """Return this machine's clock."""
+    from avesa.adapters.machine.clock import SystemClock
+
+    return SystemClock()
+
+
+def checkout_mappings() -> Mapping[str, bytes]:
+    """Return the checkout's mappings by their paths."""
     from avesa.bootstrap.packaged import packaged_mappings
 
-    files = packaged_mappings()
+    return packaged_mappings()
+
+
+def upload_mappings(site: Site, files: Mapping[str, bytes]) -> int:
+    """Bring mappings into the environment's lake; return how many files there are."""
+    from avesa.bootstrap.aws import publish_mappings
+
     publish_mappings(site.settings, files)
     return len(files)

@@ -39,6 +39,13 @@ class Environment(StrEnum):
         return f"data-storage-msp{self.suffix}"
 
 
+def releases_bucket(lake: str, environment: Environment) -> str:
+    """The bucket of releases and of deployments' records, beside the lake's bucket and with its prefix:
+    `acme-data-storage-msp-dev` to `acme-data-storage-msp-releases-dev`.
+    """
+    return f"{lake.removesuffix(environment.suffix)}-releases{environment.suffix}"
+
+
 def check_tenant_id(tenant_id: str) -> str:
     """Return `tenant_id` if it may become part of a path or a key; raise UsageError otherwise."""
     if _TENANT_ID.fullmatch(tenant_id) is None or tenant_id in _RESERVED_TENANT_IDS:

@@ -15,6 +15,7 @@ import click
 from avesa import __version__
 from avesa.domain.errors import AvesaError, UsageError
 from avesa.entrypoints.commands.demo import demo
+from avesa.entrypoints.commands.deployments import deployments
 from avesa.entrypoints.commands.erase import erase_record, erase_tenant
 from avesa.entrypoints.commands.jobs import job, jobs
 from avesa.entrypoints.commands.maintain import maintain
@@ -54,7 +55,7 @@ def cli() -> None:
 
 for _command in (
     *(demo, setup_service, run, status, jobs, job, query, rebuild, backfill, simulate),
-    *(quarantine, verify, maintain, erase_tenant, erase_record),
+    *(quarantine, verify, maintain, erase_tenant, erase_record, deployments),
 ):
     cli.add_command(_command)
 

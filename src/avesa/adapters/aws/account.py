@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 BOOTSTRAP_PARAMETER: Final = "/cdk-bootstrap/hnb659fds/version"
 _ANSWER_SECONDS: Final = 120
+_LONGEST_SUBJECT: Final = 99
 _FORBIDDEN: Final = {"403", "AccessDenied", "301", "PermanentRedirect"}
 _NOT_FOUND: Final = {"404", "NoSuchBucket", "NotFound"}
 
@@ -76,6 +77,30 @@ class Account:
                 raise
         status = str(found[0]["StackStatus"]) if found else "DELETE_COMPLETE"
         return None if status == "DELETE_COMPLETE" else status
+
+    def template(self, stack: str) -> dict[str, Any] | None:
+        """Return the template with which a stack was last deployed; None when there is no such stack."""
+        if self.stack_status(stack) is None:
+            return None
+        with refusals(f"stack {stack}"):
+            body = self._client("cloudformation").get_template(StackName=stack, TemplateStage="Original")[
+                "TemplateBody"
+            ]
+        found: dict[str, Any] = json.loads(body) if isinstance(body, str) else json.loads(json.dumps(body))
+        return found
+
+    def running_executions(self, machine: str) -> list[str]:
+        """Return the names of a state machine's executions that run now; none when there is no such machine."""
+        with refusals(f"state machine {machine}"):
+            try:
+                found = self._client("stepfunctions").list_executions(
+                    stateMachineArn=self._machine_arn(machine), statusFilter="RUNNING"
+                )
+            except ClientError as error:
+                if code_of(error) == "StateMachineDoesNotExist":
+                    return []
+                raise
+        return [str(execution["name"]) for execution in found["executions"]]
 
     def physical_id(self, stack: str, logical_id: str) -> str | None:
         """Return the name of a stack's resource; None when the stack has none such."""
@@ -151,10 +176,9 @@ class Account:
 
     def machine_status(self, name: str) -> str:
         """Return a state machine's status. Raises StorageError when there is no such machine."""
-        partition = self.caller().arn.split(":")[1]
-        arn = f"arn:{partition}:states:{self.region}:{self.caller().account}:stateMachine:{name}"
         with refusals(f"state machine {name}"):
-            return str(self._client("stepfunctions").describe_state_machine(stateMachineArn=arn)["status"])
+            found = self._client("stepfunctions").describe_state_machine(stateMachineArn=self._machine_arn(name))
+        return str(found["status"])
 
     def has_dashboard(self, name: str) -> bool:
         """Whether CloudWatch has the dashboard."""
@@ -162,11 +186,23 @@ class Account:
             found = self._client("cloudwatch").list_dashboards(DashboardNamePrefix=name)
         return name in {entry["DashboardName"] for entry in found["DashboardEntries"]}
 
+    def tell(self, topic: str, subject: str, message: str) -> None:
+        """Send a message to a topic of this account. Raises StorageError when there is none such."""
+        caller = self.caller()
+        arn = f"arn:{caller.arn.split(':')[1]}:sns:{self.region}:{caller.account}:{topic}"
+        plain = "".join(sign if sign.isascii() and sign.isprintable() else "?" for sign in subject)
+        with refusals(f"topic {topic}"):
+            self._client("sns").publish(TopicArn=arn, Subject=plain[:_LONGEST_SUBJECT], Message=message)
+
     def object_keys(self, bucket: str, prefix: str, *, most: int = 1000) -> list[str]:
         """Return the first keys below a prefix."""
         with refusals(f"bucket {bucket}"):
             found = self._client("s3").list_objects_v2(Bucket=bucket, Prefix=prefix, MaxKeys=most)
         return [entry["Key"] for entry in found.get("Contents", [])]
+
+    def _machine_arn(self, name: str) -> str:
+        caller = self.caller()
+        return f"arn:{caller.arn.split(':')[1]}:states:{self.region}:{caller.account}:stateMachine:{name}"
 
     def _client(self, service: Any) -> Any:  # noqa: ANN401 - asked for few things each; no types of theirs are installed
         return self._session.client(

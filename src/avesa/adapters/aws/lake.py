@@ -42,7 +42,8 @@ _ASK_AGAIN: Final = timedelta(minutes=10)
 class S3Lake:
     """Objects in a bucket. Safe to share between threads; cannot be pickled, since credentials do not travel."""
 
-    def __init__(self, bucket: str, access: AwsAccess) -> None:
+    def __init__(self, bucket: str, access: AwsAccess, *, is_locked: bool = False) -> None:
+        """`is_locked`: the bucket retains every object, and then takes only puts that bring a checksum."""
         self._bucket = bucket
         self._access = access
         # A name with a dot would not fit the certificate of a virtual host; the endpoint of a rehearsal has no hosts.
@@ -53,6 +54,7 @@ class S3Lake:
             virtual_hosted_style_request=access.endpoint_url is None,
             credential_provider=self._credential,
             client_options={"allow_http": _is_plain(access.endpoint_url)},
+            config={"checksum_algorithm": "SHA256"} if is_locked else {},
         )
 
     def __repr__(self) -> str:

@@ -59,12 +59,17 @@ def check_bucket(environment: Environment, account: Account, bucket: str) -> str
             f"the lake of {environment.value} is the bucket {deployed}, and this call would make {bucket} beside it: "
             f"set {PREFIX_VARIABLE} to what it was ({before})"
         )
+    return check_name(account, bucket)
+
+
+def check_name(account: Account, bucket: str) -> str:
+    """Return whether a bucket's name is free or ours. Raises AvesaError for one of another account or region."""
     is_own = account.owns_bucket(bucket)
     if is_own is False:
         raise AvesaError(
             f"the bucket name {bucket} is taken by another AWS account; the whole world shares names of buckets. "
             f"Choose a prefix of your own, such as your company's name: {PREFIX_VARIABLE}=acme makes it acme-"
-            f"{environment.lake_name}. Set it for every later call too. Nothing was created"
+            f"{bucket}. Set it for every later call too. Nothing was created"
         )
     if is_own and account.bucket_region(bucket) != account.region:
         raise AvesaError(

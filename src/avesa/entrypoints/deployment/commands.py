@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import click
 
+from avesa.domain.deployments import Components
 from avesa.domain.errors import AvesaError, UsageError
 from avesa.domain.names import Environment
 
@@ -16,6 +18,17 @@ if TYPE_CHECKING:
 F = TypeVar("F", bound="Callable[..., Any]")
 
 DEFAULT_REGION: Final = "us-east-2"
+STAGE_NAMES: Final = (
+    "validate",
+    "summary",
+    "safety-checks",
+    "package",
+    "deploy-package",
+    "verify",
+    "test",
+    "record",
+    "notify",
+)
 _ENVIRONMENTS: Final = [Environment.DEV.value, Environment.STAGING.value, Environment.PROD.value]
 
 
@@ -42,6 +55,16 @@ def _sited(function: F) -> F:
     return function
 
 
+_COMPONENTS: Final = click.option(
+    "--components",
+    type=click.Choice([item.value for item in Components]),
+    default=Components.ALL.value,
+    show_default=True,
+    help="infrastructure-only: all but the functions' code. lambdas-only: their code, and nothing else.",
+)
+_REASON: Final = click.option("--reason", default="", metavar="TEXT", help="Why; kept in the deployment's record.")
+
+
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 def cli() -> None:
     """Deploy an environment on AWS, and test what is deployed."""
@@ -49,8 +72,10 @@ def cli() -> None:
 
 @cli.command()
 @_sited
-def deploy(environment: str, region: str, profile: str | None) -> int:
-    r"""Deploy an environment: check, bootstrap if needed, deploy the stacks, upload the mappings, validate.
+@_COMPONENTS
+@_REASON
+def deploy(environment: str, region: str, profile: str | None, components: str, reason: str) -> int:
+    r"""Deploy an environment: check, package, bootstrap if needed, deploy the stacks and the mappings, validate.
 
     \b
     Examples:
@@ -59,11 +84,58 @@ def deploy(environment: str, region: str, profile: str | None) -> int:
       ./scripts/deploy.sh -e staging -p my-aws-profile
 
     It may be called again at any time: what is as it should be stays, and a call after a failed one goes on. Nothing
-    that holds data is ever deleted. AVESA_BUCKET_PREFIX puts a prefix before the bucket's name.
+    that holds data is ever deleted. AVESA_BUCKET_PREFIX puts a prefix before the buckets' names.
     """
     from avesa.entrypoints.deployment.deploy import deploy as deploy_environment
 
-    deploy_environment(Environment(environment), region=region, profile=profile)
+    deploy_environment(
+        Environment(environment), region=region, profile=profile, components=Components(components), reason=reason
+    )
+    return 0
+
+
+@cli.command()
+@_sited
+@click.option("--to", "release", default="", metavar="RELEASE", help="Default: the last good one before what is there.")
+@click.option("--functions-only", is_flag=True, help="Only the functions' code goes back; all else stays.")
+@_REASON
+def rollback(
+    environment: str, region: str, profile: str | None, release: str, reason: str, *, functions_only: bool
+) -> int:
+    r"""Deploy an earlier release again, exactly as it was kept; data, state and secrets stay as they are.
+
+    \b
+    Examples:
+      ./scripts/rollback.sh --environment dev
+      ./scripts/rollback.sh --environment prod --functions-only --reason "tickets fail since the last release"
+      ./scripts/rollback.sh --environment dev --to 20261125T221428Z-0123456789ab
+
+    `avesa deployments --environment dev` lists the releases.
+    """
+    from avesa.entrypoints.deployment.deploy import rollback as go_back
+
+    go_back(
+        Environment(environment),
+        region=region,
+        profile=profile,
+        release=release,
+        components=Components.LAMBDAS_ONLY if functions_only else Components.ALL,
+        reason=reason,
+    )
+    return 0
+
+
+@cli.command()
+@click.argument("name", type=click.Choice(STAGE_NAMES), metavar="STAGE")
+def stage(name: str) -> int:
+    r"""Carry out one stage of a workflow's deployment, as its variables ask for.
+
+    \b
+    Stages, in order: validate, summary, safety-checks, package, deploy-package, verify, test, record, summary, notify.
+    """
+    from avesa.entrypoints.deployment.stages import STAGES
+
+    STAGES[name](os.environ)
     return 0
 
 

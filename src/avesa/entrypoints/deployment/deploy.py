@@ -1,55 +1,50 @@
-"""Deploys one environment. Every step may be done again: a call after a failed one goes on where that one ended."""
+"""Deploys one environment by hand, or goes back. Every step may be done again: a call after a failed one goes on."""
 
 from __future__ import annotations
 
-import os
-import shutil
 import sys
+import tempfile
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from avesa.bootstrap.account import open_site, upload_mappings
-from avesa.entrypoints.deployment.cdk import run_cdk
-from avesa.entrypoints.deployment.checks import account_variable, check_account, check_bucket, check_stacks
-from avesa.entrypoints.deployment.tools import INFRASTRUCTURE, check_tools
+from avesa.bootstrap.account import checkout_mappings, open_site
+from avesa.bootstrap.workflow import Request
+from avesa.domain.deployments import Kind, release_before
+from avesa.domain.errors import AvesaError
+from avesa.entrypoints.deployment.record import keep_record, make_record, release_name
+from avesa.entrypoints.deployment.release import ASSEMBLY, bring, fetch, keep, package
+from avesa.entrypoints.deployment.safety import check_site, known_records
+from avesa.entrypoints.deployment.telling import say, step
+from avesa.entrypoints.deployment.tools import check_tools, checked_out_commit
 from avesa.entrypoints.deployment.validation import validate
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from avesa.adapters.aws.account import Caller
     from avesa.bootstrap.account import Site
+    from avesa.domain.deployments import Components
     from avesa.domain.names import Environment
 
-_STEPS = 6
+_DEPLOY_STEPS = 5
+_ROLLBACK_STEPS = 4
 
 
-def deploy(environment: Environment, *, region: str, profile: str | None) -> None:
+def deploy(environment: Environment, *, region: str, profile: str | None, components: Components, reason: str) -> None:
     """Bring the environment to what this checkout says. Raises AvesaError that says what to do."""
-    step(1, "prerequisites")
-    check_tools(os.environ)
-    step(2, "account and names")
-    site = open_site(environment, region=region, profile=profile)
-    caller = _checked(site)
-    variables = {
-        **site.variables,
-        account_variable(environment): caller.account,
-        # app.py is to run on the Python that has the CDK: this one.
-        "PATH": os.pathsep.join([str(Path(sys.executable).parent), site.variables.get("PATH", "")]),
-    }
-    for name in ("AWS_PROFILE", "CDK_DEFAULT_REGION", account_variable(environment)):
-        say(f"{name}={variables.get(name, '(not set: the credentials come from the environment)')}")
-    target = f"aws://{caller.account}/{region}"
-    step(3, "CDK bootstrap")
-    if site.account.is_bootstrapped():
-        say(f"{target} is bootstrapped")
-    else:
-        run_cdk(["bootstrap", target, "--no-notices"], variables, bootstrap=f"cdk bootstrap {target}")
-    step(4, "infrastructure")
-    _deploy_stacks(site, variables, target)
-    step(5, "mappings")
-    say(f"{upload_mappings(site)} files are in s3://{site.settings.bucket}/mappings/")
-    step(6, "validation")
-    for line in validate(site):
-        say(line)
+    site, caller = _signed_in(environment, region, profile, steps=_DEPLOY_STEPS)
+    commit = checked_out_commit()
+    request = _by_hand(site, caller, components, reason or "deployed by hand", commit)
+    release_id = release_name(site.clock.now(), commit)
+    with _recorded(site, request, Kind.DEPLOYMENT, release_id):
+        step(3, _DEPLOY_STEPS, "packages and templates")
+        package(environment, caller.account, region, site.variables)
+        step(4, _DEPLOY_STEPS, f"deployment of {components.value}")
+        mappings = checkout_mappings()
+        bring(site, caller.account, components, ASSEMBLY, mappings)
+        keep(site, release_id, ASSEMBLY, mappings)
+        _validated(site, _DEPLOY_STEPS)
     say("")
     say(f"{environment.value} is deployed. Set a tenant up next:")
     say(
@@ -58,34 +53,74 @@ def deploy(environment: Environment, *, region: str, profile: str | None) -> Non
     )
 
 
-def _checked(site: Site) -> Caller:
-    caller = site.account.caller()
-    say(f"signed in as {caller.arn}, region {site.region}")
-    check_account(site.environment, site.account, caller, os.environ)
-    known = check_bucket(site.environment, site.account, site.settings.bucket)
-    say(f"the bucket {site.settings.bucket} {known}")
-    check_stacks(site.environment, site.account)
-    return caller
+def rollback(
+    environment: Environment, *, region: str, profile: str | None, release: str, components: Components, reason: str
+) -> None:
+    """Deploy a kept release again: the one named, or the last good one before what is there now. No data goes back."""
+    site, caller = _signed_in(environment, region, profile, steps=_ROLLBACK_STEPS)
+    records = known_records(site)
+    release_id = release or release_before(records, components)
+    commit = next((item.commit for item in reversed(records) if item.release_id == release_id), "")
+    request = _by_hand(site, caller, components, reason or f"back to release {release_id}", commit)
+    with tempfile.TemporaryDirectory(prefix="avesa-release-") as folder:
+        mappings = fetch(site, release_id, Path(folder))
+        with _recorded(site, request, Kind.ROLLBACK, release_id):
+            step(3, _ROLLBACK_STEPS, f"{components.value} of release {release_id}")
+            bring(site, caller.account, components, Path(folder), mappings)
+            _validated(site, _ROLLBACK_STEPS)
+    say("")
+    say(f"{components.value} of {environment.value} is release {release_id} again. Look at it: avesa status")
 
 
-def _deploy_stacks(site: Site, variables: dict[str, str], target: str) -> None:
-    """Synthesize once, then deploy that; packages made before are kept, templates made before are not."""
-    out = INFRASTRUCTURE / "cdk.out"
-    for template in out.glob("*.template.json"):
-        template.unlink()
-    bootstrap = f"cdk bootstrap {target}"
-    context = ["--context", f"environment={site.environment.value}"]
-    run_cdk(["synth", "--quiet", "--no-notices", "--output", "cdk.out", *context], variables, bootstrap=bootstrap)
-    deploying = ["deploy", "--all", "--app", "cdk.out", "--require-approval", "never", "--import-existing-resources"]
-    run_cdk([*deploying, "--progress", "events", "--no-notices"], variables, bootstrap=bootstrap)
+def _signed_in(environment: Environment, region: str, profile: str | None, *, steps: int) -> tuple[Site, Caller]:
+    step(1, steps, "prerequisites")
+    site = open_site(environment, region=region, profile=profile)
+    check_tools(site.variables)
+    step(2, steps, "account and names")
+    return site, check_site(site, "")
 
 
-def step(number: int, name: str) -> None:
-    """Say which part begins."""
-    width = min(shutil.get_terminal_size().columns, 100)
-    print(f"\n[{number}/{_STEPS}] {name} ".ljust(width, "-"), flush=True)
+def _validated(site: Site, steps: int) -> None:
+    step(steps, steps, "validation")
+    for line in validate(site):
+        say(line)
 
 
-def say(text: str) -> None:
-    """Say what was found or done."""
-    print(text, flush=True)
+def _by_hand(site: Site, caller: Caller, components: Components, reason: str, commit: str) -> Request:
+    return Request(
+        environment=site.environment,
+        components=components,
+        reason=reason,
+        is_forced=False,
+        actor=caller.arn,
+        commit=commit,
+        workflow_run="",
+        account=caller.account,
+        region=site.region,
+    )
+
+
+@contextmanager
+def _recorded(site: Site, request: Request, kind: Kind, release_id: str) -> Iterator[None]:
+    """Keep a record of what happens inside, however it ends."""
+    started_at = site.clock.now()
+    try:
+        yield
+    finally:
+        raised = sys.exception()
+        record = make_record(
+            request,
+            kind=kind,
+            account=request.account,
+            release_id=release_id,
+            started_at=started_at,
+            ended_at=site.clock.now(),
+            error="" if raised is None else str(raised) or type(raised).__name__,
+        )
+        try:
+            keep_record(site, record)
+        except AvesaError as error:
+            if raised is None:
+                raise
+            # What stopped the deployment is what is to be mended; it goes on to the caller.
+            say(str(error))

@@ -80,3 +80,17 @@ def _wrong_tools(variables: Mapping[str, str]) -> Iterator[str]:
         wrong = "does not run" if found is None or said.returncode != 0 else tool.wrong(int(found[1]))
         if wrong is not None:
             yield f"{tool.name} ({path}) {wrong}; {tool.remedy}"
+
+
+def checked_out_commit() -> str:
+    """Return the commit that lies here, with `-changed` behind it when files differ from it; empty without git."""
+    program = shutil.which("git")
+    if program is None:
+        return ""
+    asked = (["rev-parse", "HEAD"], ["status", "--porcelain", "--untracked-files=no"])
+    told = [
+        subprocess.run([program, "-C", str(ROOT), *arguments], capture_output=True, text=True, check=False)  # noqa: S603 - found on the user's PATH
+        for arguments in asked
+    ]
+    commit = told[0].stdout.strip() if told[0].returncode == 0 else ""
+    return f"{commit}-changed" if commit and told[1].stdout.strip() else commit
