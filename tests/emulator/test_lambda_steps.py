@@ -24,7 +24,7 @@ from avesa.domain.errors import StorageError, UsageError
 from avesa.domain.names import Environment
 from avesa.simulator.company import CompanySpec
 from avesa.simulator.server import serve
-from avesa.simulator.site import Site
+from avesa.simulator.site import Changes, Site
 from rehearsal.emulator import ACCOUNT, REGION
 from tests.emulator.servers import (
     ROOT,
@@ -50,7 +50,7 @@ pytestmark = pytest.mark.emulator
 
 BUCKET = "data-storage-msp-staging"
 SCOPE = scope_of_role(f"arn:aws:iam::{ACCOUNT}:role/x", environment=Environment.STAGING, bucket=BUCKET, region=REGION)
-TRANSFORM_STEPS = ("reconcile_table", "transform_canonical")
+TRANSFORM_STEPS = ("reconcile_table", "transform_canonical", "maintain_table")
 SECONDS_OF_A_FUNCTION = 900
 
 
@@ -150,7 +150,7 @@ def test_a_run_through_the_functions_leaves_every_record_in_its_table(functions:
 
     assert result["status"] == "completed", result
     # Upkeep is called by hand: no part of a run.
-    of_a_run = TENANT_STEPS - {"verify_table", "retry_quarantine"}
+    of_a_run = TENANT_STEPS - {"verify_table", "retry_quarantine", "maintain_table"}
     assert set(functions.called) == of_a_run | {"orchestrate_pipeline", "aggregate_results"}
     for table, path in PATHS.items():
         truth = site.company("acme").records(path)
@@ -185,6 +185,25 @@ def test_a_sweep_through_the_functions_closes_what_is_gone(functions: Functions,
 
     assert result["status"] == "completed", result
     assert gone not in _rows(functions, "contacts")
+
+
+def test_a_table_is_maintained_by_a_runs_request_and_by_its_own_step(functions: Functions, site: Site) -> None:
+    request = {"tenant_id": "acme", "table_name": "company/contacts"}
+    run_pipeline(functions, request)  # type: ignore[arg-type]
+    site.company("acme").apply("company/contacts", Changes(edits=3))
+    run_pipeline(functions, request)  # type: ignore[arg-type]
+    before = _rows(functions, "contacts")
+    task = {"tenant_id": "acme", "service": "connectwise", "table_name": "company/contacts"}
+    # No retention at all: everything but the newest version may go, with the session's own right to delete.
+    told = functions.run_step("maintain_table", {**task, "retention_days": -1.0, "is_dry_run": True})
+
+    result = run_pipeline(functions, {**request, "maintain": True})  # type: ignore[arg-type]
+    done = functions.run_step("maintain_table", {**task, "retention_days": -1.0})
+
+    assert result["status"] == "completed", result
+    assert done["files_deleted"] == told["files_deleted"] != 0
+    assert done["skipped"] is None
+    assert _rows(functions, "contacts") == before
 
 
 def test_a_step_for_a_tenant_without_a_role_to_assume_is_refused(
