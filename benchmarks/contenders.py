@@ -59,7 +59,7 @@ PEER_LIST: Final = (
     Peer(name="requests + pandas", does="page after page, Parquet", scripts=("requests_pandas.py",)),
     Peer(name="dlt rest_api, scd2", does="DuckDB with history, pages in parallel", scripts=("dlt_scd2.py",)),
     Peer(
-        name="singer tap | target",
+        name="singer tap and target",
         does="singer-sdk to Parquet, no history",
         scripts=("singer_tap.py", "singer_target.py"),
     ),

@@ -41,7 +41,7 @@ COMPARED = {
                 row("AVESA", 10.0, 1.0),
                 row("dlt rest_api, scd2", 300.0, 30.0),
                 row("dlt, Arrow path", 19.0, 1.9),
-                {"contender": "singer tap | target", "does": "x", "runs": 0, "failure": "Traceback\nIt | broke"},
+                {"contender": "singer tap and target", "does": "x", "runs": 0, "failure": "Traceback\nIt | broke"},
             ],
         }
     ]
