@@ -47,13 +47,14 @@ class RunRequest:
     allow_mass_delete: bool = False
     rebuild: bool = False
     maintain: bool = False
+    verify: bool = False
     wait_seconds: float = 0.0
     job_id: str | None = None
 
     @property
     def is_offline(self) -> bool:
         """Whether the source is not asked for anything."""
-        return self.rebuild or self.maintain
+        return self.rebuild or self.maintain or self.verify
 
     @property
     def mode(self) -> ReadMode | None:
@@ -88,6 +89,11 @@ def _checked(request: RunRequest) -> RunRequest:
     if request.maintain and (request.rebuild or request.mode is not None or request.detect_deletes):
         raise UsageError(
             "maintain reads nothing and folds nothing; leave out rebuild, full_sync, detect_deletes, since and until"
+        )
+    if request.verify and (request.rebuild or request.maintain or request.mode is not None or request.detect_deletes):
+        raise UsageError(
+            "verify reads nothing of the source and changes nothing; leave out rebuild, maintain, full_sync, "
+            "detect_deletes, since and until"
         )
     return replace(request, since=since, until=until)
 

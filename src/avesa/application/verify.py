@@ -59,6 +59,8 @@ class VerifyTask:
     tenant_id: str
     service: str
     table_name: str
+    job_id: str = ""
+    """The run that verifies under its own lease of the table, which therefore nobody else writes."""
 
 
 def verify_lake(

@@ -313,3 +313,18 @@ def _write_part(world: World, **given: Any) -> None:  # noqa: ANN401 - the time
     )
     at = given.get("at", world.clock.now())
     world.context.raw.write(name, [RawRecord(100_001, at, b'{"id":100001}')], ingested_at=at)
+
+
+def test_a_verification_that_runs_as_a_job_fails_the_table_with_each_problem_and_its_repair() -> None:
+    world = World()
+    world.run()
+    sound = world.table(world.run(verify=True))
+    _write_part(world, at=world.clock.now())
+
+    found = world.table(world.run(verify=True))
+
+    assert (sound["status"], sound["error"]) == ("completed", None)
+    assert found["status"] == "failed"
+    assert "raw_unfolded: 1 raw parts are in no commit yet" in found["error"]
+    assert "to mend it: avesa run" in found["error"]
+    assert world.state.tables.get("acme", TICKETS).lease is None

@@ -14,6 +14,7 @@ from avesa.application.leasing import seen_at
 from avesa.application.maintain import is_maintenance_due, maintain_after_run, maintain_for_run
 from avesa.application.payloads import TableWork, from_json, to_json
 from avesa.application.steps.chunk import quarantine
+from avesa.application.steps.verify import verify_for_run
 from avesa.connectors.pages import Rejected
 from avesa.domain.errors import CommitConflict, CommitOutcomeUnknown, StorageError
 from avesa.domain.model import ReadMode, Status, TableResult
@@ -50,6 +51,8 @@ def transform_canonical(context: StepContext, payload: Mapping[str, object]) -> 
     mapping = load_catalog(context.lake).mapping(task.table_name)
     if task.request.maintain:
         return to_json(_maintained(context, work, mapping))
+    if task.request.verify:
+        return to_json(verify_for_run(context, work))
     is_due = is_maintenance_due(context, work)
     folded = _Folded() if mapping is None else _transformed(context, work, mapping)
     # Bookmark moves after the commit: a crash in between folds and reads again, the other order would lose rows.

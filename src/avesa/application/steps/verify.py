@@ -12,13 +12,14 @@ from avesa.application.payloads import from_json, to_json
 from avesa.application.quarantine import quarantined
 from avesa.application.verify import Problem, TableCheck, VerifyTask
 from avesa.domain.errors import StorageError
+from avesa.domain.model import Status, TableResult
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from datetime import datetime
 
     from avesa.application.context import StepContext
-    from avesa.application.payloads import Json
+    from avesa.application.payloads import Json, TableWork
     from avesa.canonical.mapping import CanonicalMapping
     from avesa.domain.model import Lease
     from avesa.ports.tables import RawPart, TableSnapshot
@@ -35,6 +36,23 @@ def verify_table(context: StepContext, payload: Mapping[str, object]) -> Json:
         "table_verified", tenant_id=task.tenant_id, table=task.table_name, problems=[p.kind for p in check.problems]
     )
     return to_json(check)
+
+
+def verify_for_run(context: StepContext, work: TableWork) -> TableResult:
+    """Verify the table of a run under the run's own lease; a table with problems fails, with each and its repair."""
+    task = work.task
+    own = VerifyTask(
+        tenant_id=task.tenant_id, service=task.service, table_name=task.table_name, job_id=work.lease.holder.job_id
+    )
+    check = from_json(TableCheck, verify_table(context, to_json(own)))
+    problems = [f"{problem.kind}: {problem.detail} (to mend it: {problem.repair})" for problem in check.problems]
+    return TableResult(
+        table_name=check.table_name,
+        canonical_table=check.canonical_table,
+        status=Status.COMPLETED if check.is_sound else Status.FAILED,
+        quarantined=check.quarantined,
+        error="; ".join(problems) or None,
+    )
 
 
 class _Read(NamedTuple):
@@ -73,7 +91,7 @@ class _TableVerification:
             self._check_manifest(snapshot, parts)
             compared = self._compared(snapshot, read, len(read.sound) == len(parts))
         waiting = self._quarantined()
-        is_being_written = before != self._lease() or self._is_live(before)
+        is_being_written = _fence(before) != _fence(self._lease()) or self._is_live(before)
         if snapshot is not None and not is_being_written:
             self._check_settled(snapshot, parts, read, strays)
         return TableCheck(
@@ -95,6 +113,8 @@ class _TableVerification:
 
     def _is_live(self, lease: Lease | None) -> bool:
         if lease is None or lease.expires_at <= self._context.clock.now():
+            return False
+        if lease.holder.job_id == self._task.job_id:
             return False
         return not self._context.liveness.is_gone(lease.holder)
 
@@ -246,6 +266,10 @@ class _TableVerification:
             self._add("quarantine_unreadable", str(error), "put the object back from a copy, or delete it")
             return 0
         return sum(not line.is_resolved for line in lines)
+
+
+def _fence(lease: Lease | None) -> int | None:
+    return None if lease is None else lease.fence
 
 
 def _is_as_named(part: RawPart, content: RawContent) -> bool:

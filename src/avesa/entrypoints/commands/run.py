@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import functools
-import json
-import sys
 from datetime import UTC
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import click
 
-from avesa.domain.errors import UsageError
 from avesa.entrypoints.options import OUTPUT, TABLE, TENANT, examples, placed
-from avesa.entrypoints.running import Parallel, RunOptions, perform
+from avesa.entrypoints.running import Parallel, RunOptions, reported
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
     from datetime import datetime
 
     from avesa.entrypoints.options import Place
@@ -119,7 +116,7 @@ def run(
 
     Exit status: 0 all completed, 1 something failed or was skipped, 2 the call was wrong.
     """
-    return _reported(
+    return reported(
         options,
         {
             "tenant_id": tenant_id,
@@ -140,7 +137,7 @@ def rebuild(options: RunOptions, *, tenant_id: str | None, table_name: str | Non
     A canonical table is a pure function of raw and the mapping: a rebuild gives the same rows, or those of a mapping
     that changed. The old rows stay readable until the new ones are committed at once.
     """
-    return _reported(options, {"tenant_id": tenant_id, "table_name": table_name, "rebuild": True, "wait_seconds": wait})
+    return reported(options, {"tenant_id": tenant_id, "table_name": table_name, "rebuild": True, "wait_seconds": wait})
 
 
 @click.command(
@@ -168,7 +165,7 @@ def backfill(
     The range is read in windows (backfill_config.json: days, and how many at once). Reading again is harmless: what is
     known already opens no version.
     """
-    return _reported(
+    return reported(
         options,
         {
             "tenant_id": tenant_id,
@@ -182,23 +179,3 @@ def backfill(
 
 def _iso(at: datetime) -> str:
     return (at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)).isoformat()
-
-
-def _reported(options: RunOptions, request: Mapping[str, object]) -> int:
-    """Run, report, and return the exit status: 0 only when everything completed."""
-    from avesa.domain.model import Status
-    from avesa.entrypoints.report import show_result
-
-    if options.place.is_local and not (options.place.home / "state.sqlite3").is_file():
-        # Before anything is made in a folder whose name may have been mistyped.
-        message = (
-            f"no tenant is registered in {options.place.home}: register one with `avesa setup-service`, "
-            "try `avesa demo`, or name another folder with --home"
-        )
-        raise UsageError(message)
-    ending = perform(options, request)
-    if options.is_json:
-        sys.stdout.write(json.dumps(ending.result, ensure_ascii=False) + "\n")
-    else:
-        show_result(ending)
-    return 0 if ending.result["status"] == Status.COMPLETED else 1

@@ -18,13 +18,19 @@ if TYPE_CHECKING:
         "avesa verify",
         "avesa verify --tenant-id acme --table-name tickets",
         "avesa verify --output json | jq '.tables[].problems'",
+        "avesa verify --environment prod --as-job     in the deployment's own functions, recorded as a job",
     )
+)
+@click.option(
+    "--as-job",
+    is_flag=True,
+    help="As a run that is recorded: it holds each table while it reads it, and a table with problems fails.",
 )
 @TENANT
 @TABLE
 @OUTPUT
 @placed
-def verify(place: Place, tenant_id: str | None, table_name: str | None, output: str) -> int:
+def verify(place: Place, tenant_id: str | None, table_name: str | None, output: str, *, as_job: bool) -> int:
     """Check the lake: raw parts, canonical tables and what the state says of them. Nothing is repaired.
 
     Every raw part is read back whole and must be in the table's newest commit. The table must equal a fresh fold of
@@ -36,6 +42,11 @@ def verify(place: Place, tenant_id: str | None, table_name: str | None, output: 
 
     Exit status: 0 all is sound, 1 something is wrong, 2 the call was wrong.
     """
+    if as_job:
+        from avesa.entrypoints.running import RunOptions, reported
+
+        request = {"tenant_id": tenant_id, "table_name": table_name, "verify": True}
+        return reported(RunOptions(place=place, is_json=output == "json"), request)
     from avesa.application.verify import report, verify_lake
     from avesa.entrypoints.working import working
 
