@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 import time
 from dataclasses import dataclass, field
@@ -51,26 +50,6 @@ class RunEnding:
 def perform(options: RunOptions, request: Mapping[str, object]) -> RunEnding:
     """Run the request with progress on the terminal. Raises UsageError before any work when it is wrong."""
     return _perform_here(options, request) if options.place.is_local else _perform_on_aws(options, request)
-
-
-def reported(options: RunOptions, request: Mapping[str, object]) -> int:
-    """Run, report, and return the exit status: 0 only when everything completed."""
-    from avesa.domain.model import Status
-    from avesa.entrypoints.report import show_result
-
-    if options.place.is_local and not (options.place.home / "state.sqlite3").is_file():
-        # Before anything is made in a folder whose name may have been mistyped.
-        message = (
-            f"no tenant is registered in {options.place.home}: register one with `avesa setup-service`, "
-            "try `avesa demo`, or name another folder with --home"
-        )
-        raise UsageError(message)
-    ending = perform(options, request)
-    if options.is_json:
-        sys.stdout.write(json.dumps(ending.result, ensure_ascii=False) + "\n")
-    else:
-        show_result(ending)
-    return 0 if ending.result["status"] == Status.COMPLETED else 1
 
 
 def _perform_on_aws(options: RunOptions, request: Mapping[str, object]) -> RunEnding:

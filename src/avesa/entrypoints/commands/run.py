@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 import click
 
 from avesa.entrypoints.options import OUTPUT, TABLE, TENANT, examples, placed
-from avesa.entrypoints.running import Parallel, RunOptions, reported
+from avesa.entrypoints.reporting import reported
+from avesa.entrypoints.running import Parallel, RunOptions
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -43,7 +43,8 @@ def verify(place: Place, tenant_id: str | None, table_name: str | None, output: 
     Exit status: 0 all is sound, 1 something is wrong, 2 the call was wrong.
     """
     if as_job:
-        from avesa.entrypoints.running import RunOptions, reported
+        from avesa.entrypoints.reporting import reported
+        from avesa.entrypoints.running import RunOptions
 
         request = {"tenant_id": tenant_id, "table_name": table_name, "verify": True}
         return reported(RunOptions(place=place, is_json=output == "json"), request)
