@@ -104,6 +104,7 @@ def second_pass(stage: Stage) -> None:
     tenant(stage)
     functions(stage)
     parity(stage)
+    by_input(stage)
 
 
 def beginning(stage: Stage) -> None:
@@ -191,6 +192,15 @@ def parity(stage: Stage) -> None:
     _equal(stage, home, "after changes, new records and deletions")
 
 
+def by_input(stage: Stage) -> None:
+    """Rebuilding and backfilling are runs too, and change no row."""
+    before = rows(stage, "--environment dev")
+    stage.does("avesa rebuild --environment dev")
+    _same_rows(stage, before, "a rebuild")
+    stage.does("avesa backfill --since 2024-01-01 --until 2025-01-01 --environment dev --table-name contacts")
+    _same_rows(stage, before, "a backfill")
+
+
 def _equal(stage: Stage, home: str, when: str) -> None:
     here, there = rows(stage, home), rows(stage, "--environment dev")
     for table in TABLES:
@@ -248,22 +258,22 @@ def destroy_and_return(stage: Stage) -> None:
     stage.rehearse(
         "aws configure --profile my-dev-profile", "./scripts/deploy.sh --environment dev --profile my-dev-profile"
     )
-    _same_rows(stage, before)
+    _same_rows(stage, before, "the destruction")
     stage.rehearse("cd infrastructure", "cdk destroy --context environment=dev --all")
     custom = "./scripts/deploy.sh --environment dev --profile my-custom-profile"
     stage.refused(custom, "AWS profile 'my-custom-profile' not configured")
     stage.does("aws configure --profile my-custom-profile", typed="test\nsecret\nus-east-2\njson\n")
     stage.rehearse(custom)
-    _same_rows(stage, before)
+    _same_rows(stage, before, "the destruction")
     stage.does("avesa run --environment dev --table-name tickets")
 
 
-def _same_rows(stage: Stage, before: dict[str, list[str]]) -> None:
+def _same_rows(stage: Stage, before: dict[str, list[str]], what: str) -> None:
     after = rows(stage, "--environment dev")
     for table in TABLES:
         expect(before[table], f"{table} was empty before")
         expect(after[table] == before[table], f"{table} is not what it was before")
-    stage.says("the rows from before the destruction answer a query")
+    stage.says(f"the rows from before {what} answer a query")
 
 
 def staging(stage: Stage) -> None:

@@ -141,6 +141,12 @@ def test_tasks_of_as_many_tenants_as_may_be_fit_a_state() -> None:
     assert len(told) < asl.STATE_LIMIT_BYTES
 
 
+def test_a_run_of_more_tenants_than_may_be_is_refused_before_it_begins() -> None:
+    from avesa.bootstrap.aws import LAMBDA_BOUNDS
+
+    assert LAMBDA_BOUNDS.run_tenants == asl.MAX_TENANTS
+
+
 def test_results_with_every_table_failed_fit_a_state() -> None:
     tables = [
         _slim(to_json(_failed(name))) for name in ("service/tickets", "time/entries", "company/companies", "c/cs")

@@ -36,6 +36,8 @@ class Bounds:
     """A fold of no more raw rows than this stays in the process that asked for it."""
     retention_days: float = 7.0
     """How long a version of a table that was replaced stays readable, where maintenance is not told otherwise."""
+    run_tenants: int = 1_000_000
+    """Tenants that one run over all may have: a state machine carries them all, and their results, in one state."""
     inline_chunks: int = 1_000_000
     """Chunk ids that may travel in a step's output; more of them are left in the lake under a key. State machines
     bound what they carry (and open distributed maps), the local workflow does not."""

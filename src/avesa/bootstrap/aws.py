@@ -65,6 +65,8 @@ TENANT_STEPS: Final = frozenset(
 """Steps that work for one tenant, with credentials that open nothing else."""
 LEASE_SECONDS: Final = 24 * 3600.0
 """A lease outlives any execution that may hold it: whether it still runs is asked, not waited for."""
+LAMBDA_BOUNDS: Final = Bounds(lease_ttl_seconds=LEASE_SECONDS, inline_chunks=1, run_tenants=600)
+"""What the state machines can carry."""
 _SESSION_LEFT: Final = timedelta(minutes=20)
 """More than a function may run: a session with less left is not begun with."""
 _TENANTS_KEPT: Final = 4
@@ -285,7 +287,7 @@ class _Nothing:
 
 @cache
 def _lambda_settings() -> AwsSettings:
-    return replace(read_aws_settings(), bounds=Bounds(lease_ttl_seconds=LEASE_SECONDS, inline_chunks=1))
+    return replace(read_aws_settings(), bounds=LAMBDA_BOUNDS)
 
 
 @cache

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from avesa.application.context import Bounds
 from avesa.application.setup import enable_service
 from avesa.application.workflow import run_pipeline
 from avesa.domain.errors import (
@@ -796,3 +797,13 @@ def test_a_commit_that_did_not_land_is_folded_again_from_what_is_there_now(
     assert world.table(world.run())["status"] == status
     assert world.current_ids() == (world.truth() if status == "completed" else set())
     assert (bookmark(world) is not None) == (status == "completed")
+
+
+def test_more_tenants_than_one_run_can_carry_are_told_before_anything_is_stored() -> None:
+    world = World("acme", "birch", bounds=Bounds(run_tenants=1))
+
+    with pytest.raises(UsageError, match=r"2 tenants are enabled and one run over all takes no more than 1 here"):
+        world.run()
+
+    assert world.state.jobs.list(limit=5) == []
+    assert world.run(tenant_id="birch")["status"] == "completed"

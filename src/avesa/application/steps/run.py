@@ -87,6 +87,13 @@ def _tenant_tasks(context: StepContext, request: RunRequest, catalog: Catalog) -
     if not tenants:
         message = "no tenant is registered; register one with `avesa setup-service`, or try `avesa demo`"
         raise UsageError(message)
+    most = context.bounds.run_tenants
+    if len(tenants) > most:
+        message = (
+            f"{len(tenants)} tenants are enabled and one run over all takes no more than {most} here: start a run for "
+            "each tenant (tenant_id), or pause some with `avesa setup-service --tenant-id ID --disabled`"
+        )
+        raise UsageError(message)
     return [TenantTask(job_id="", tenant_id=item.tenant_id, service=service, request=request) for item in tenants]
 
 
