@@ -135,6 +135,7 @@ def coerced(place: Place, tenant_id: str | None, table_name: str | None, output:
     from avesa.entrypoints.telling import time
     from avesa.entrypoints.working import working
 
+    count = 0
     with working(place) as application:
         context = application.context
         catalog, reader = load_catalog(context.lake), upkeep_of(context).raw
@@ -153,6 +154,9 @@ def coerced(place: Place, tenant_id: str | None, table_name: str | None, output:
                 }
                 text = " ".join([tenant.tenant_id, name, str(found.record_id), ",".join(found.columns), found.part])
                 print(json.dumps(facts) if output == "json" else text)
+                count += 1
+    if not count:
+        print("every value fits its column", file=sys.stderr)
     return 0
 
 
