@@ -63,6 +63,44 @@ def _ask(home: Path, sql: str, *options: str) -> list[dict[str, object]]:
     return rows
 
 
+# ---------------------------------------------------------------------------------------------------- plan
+
+
+def test_a_plan_is_one_json_object_and_the_job_tells_how_far_off_it_was(
+    home: Path, source: DemoSource, tmp_path: Path
+) -> None:
+    own = shutil.copytree(home, tmp_path / "own")
+    tenant = source.companies[0]["company_id"]
+
+    planned = avesa("plan", "--tenant-id", tenant, "--full-sync", "--home", own, "--output", "json")
+    ran = avesa("run", "--tenant-id", tenant, "--full-sync", "--home", own, "--output", "json")
+    told = avesa("job", ran.json["job_id"], "--home", own, "--output", "json")
+
+    assert planned.status == 0, planned.err
+    assert planned.json["total"]["records"] == sum(SIZES.values())
+    assert 0 < planned.json["total"]["dollars"] < 1
+    assert len(told.json["forecasts"]) == len(SIZES)
+    assert all(item["forecast"]["records"] == item["actual"]["records"] for item in told.json["forecasts"])
+    assert "As planned at" in avesa("job", ran.json["job_id"], "--home", own).out
+
+
+def test_a_plan_for_people_names_its_guesses_and_the_date_of_its_prices(home: Path, tmp_path: Path) -> None:
+    own = shutil.copytree(home, tmp_path / "own")
+
+    called = avesa("plan", "--since", "2024-01-01", "--home", own)
+
+    assert called.status == 0, called.err
+    assert re.search(r"together: \d+ requests, .* on AWS \(prices of \d{4}-\d\d-\d\d\)", called.out)
+    assert "guessed" in called.out
+
+
+def test_a_plan_for_two_things_at_once_is_a_wrong_call(home: Path) -> None:
+    called = avesa("plan", "--since", "2024-01-01", "--full-sync", "--home", home)
+
+    assert called.status == 2
+    assert "choose one" in called.err
+
+
 # ------------------------------------------------------------------------------------------- setup-service
 
 

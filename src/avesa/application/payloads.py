@@ -5,14 +5,14 @@ State that travels between steps holds references and counts only: never a secre
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, TypeVar, cast
 
 import msgspec
 
 from avesa.domain.errors import UsageError
-from avesa.domain.model import Lease, ReadMode, Reconciled, TablePlan, TableResult, TenantResult
+from avesa.domain.model import Lease, ReadMode, Reconciled, TablePlan, TableResult, TenantResult, Usage
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -66,7 +66,7 @@ class RunRequest:
 
 def parse_request(value: Mapping[str, object]) -> RunRequest:
     """Return the checked request; raise UsageError that lists the known keys when there is an unknown one."""
-    known = [field.name for field in fields(RunRequest)]
+    known = [item.name for item in fields(RunRequest)]
     unknown = sorted(set(value) - set(known))
     if unknown:
         raise UsageError(
@@ -142,6 +142,8 @@ class TableWork:
     records_extracted: int = 0
     quarantined: int = 0
     sweep_error: str | None = None
+    usage: Usage = field(default_factory=Usage)
+    """What asking the source has taken so far: planning's requests, and once reconciled everybody's."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -58,12 +58,15 @@ class Application:
 
 
 def labels(step: str, payload: Mapping[str, object]) -> dict[str, object]:
-    """Return what every event of a step is told with: the step, and the job and tenant that its payload names."""
+    """Return what every event of a step is told with: the step, and the job, tenant and table of its payload."""
     found: dict[str, object] = {"step": step}
     inner: object = payload
     # A payload is a task, or holds its task, or holds the work that holds it.
     while isinstance(inner, Mapping):
         found |= {key: inner[key] for key in ("job_id", "tenant_id") if isinstance(inner.get(key), str)}
+        # What concerns no table, such as a run's start, has a request that may name one, and is not of it.
+        if isinstance(inner.get("table_name"), str) and "service" in inner:
+            found["table"] = inner["table_name"]
         inner = inner.get("work") or inner.get("task")
     return found
 

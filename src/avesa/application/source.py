@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Final, TypeVar
 
+from avesa.application.tally import Tally
 from avesa.connectors import connectwise
 from avesa.connectors.pages import Page, split_page
 from avesa.domain.errors import SourceError, TablePermanentError, TransientSourceError
@@ -36,8 +37,6 @@ _THROTTLE_PATIENCE: Final = 4
 """A throttled request may be tried this many times as often as a failing one: the site is well, only busy."""
 _IDS_PER_REQUEST: Final = 150
 """Ids of up to ten digits that fit an address of 2,000 characters, the guide's advice."""
-
-
 _LENGTH_OF_AN_ID_ALONE: Final = len(b'{"id":-9223372036854775808}') + 2
 """Bytes of the longest record that has nothing but its id, a space or two included."""
 
@@ -87,6 +86,7 @@ class Source:
         self._codebases = codebases
         self._computing = computing
         self._company = (credentials.api_base_url, credentials.company_id)
+        self.tally = Tally()
 
     def count(
         self, endpoint: Endpoint, limits: Limits, *, window: Window, ids: IdRange | None = None
@@ -237,8 +237,14 @@ class Source:
     def _wait(self, error: TransientSourceError, path: str, tries: int) -> None:
         backoff = min(_BACKOFF_CAP_SECONDS, _BACKOFF_BASE_SECONDS * 2 ** (tries - 1)) * (0.5 + self._random() / 2)
         seconds = max(error.retry_after_seconds or 0.0, 0.0 if error.retry_after_seconds else backoff)
+        self.tally.retried(is_throttled=error.is_throttled)
         self._events.emit(
-            "request_retried", path=path, tries=tries, wait_seconds=round(seconds, 2), reason=_named(error, path)
+            "request_retried",
+            path=path,
+            tries=tries,
+            wait_seconds=round(seconds, 2),
+            throttled=int(error.is_throttled),
+            reason=_named(error, path),
         )
         if error.is_throttled:
             self._budget.throttled(seconds)
@@ -272,8 +278,12 @@ class Source:
         request = HttpRequest(
             method="GET", url=url, headers={**self._headers, **headers}, timeout_seconds=limits.timeout_seconds
         )
+        return self._carried(request)
+
+    def _carried(self, request: HttpRequest) -> HttpResponse:
+        """Send within the budget; every request that leaves is counted here."""
         with self._budget.slot():
-            return self._transport.send(request)
+            return self.tally.send(self._transport, request)
 
     def _resolved(self, limits: Limits) -> str:
         known = self._codebases.get(self._company)
@@ -289,8 +299,7 @@ class Source:
     def _look_up_codebase(self, limits: Limits) -> str:
         url = connectwise.company_info_url(self._credentials.api_base_url, self._credentials.company_id)
         request = HttpRequest(method="GET", url=url, timeout_seconds=limits.timeout_seconds)
-        with self._budget.slot():
-            response = self._transport.send(request)
+        response = self._carried(request)
         try:
             connectwise.check_answer(
                 response.status, response.headers, response.body, path="login/companyinfo", now=self._clock.now()

@@ -67,6 +67,31 @@ class Window:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Usage:
+    """What asking the source took, whatever came of it."""
+
+    requests: int = 0
+    """Requests that were sent, those asked again included."""
+    retries: int = 0
+    throttles: int = 0
+    """Retries that the source asked for by saying that it was asked too much."""
+    answered_seconds: float = 0.0
+    """Seconds that the answers took, summed; requests side by side count each."""
+    received_bytes: int = 0
+    """Length of the answers' bodies, unpacked."""
+
+    def __add__(self, other: Usage) -> Usage:
+        """Return both together."""
+        return Usage(
+            requests=self.requests + other.requests,
+            retries=self.retries + other.retries,
+            throttles=self.throttles + other.throttles,
+            answered_seconds=self.answered_seconds + other.answered_seconds,
+            received_bytes=self.received_bytes + other.received_bytes,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Chunk:
     """A range of record ids (after_id, upto_id] within a window, and how far its reading has come.
 
@@ -90,6 +115,8 @@ class Chunk:
     quarantined: int = 0
     attempts: int = 0
     error: str | None = None
+    usage: Usage = field(default_factory=Usage)
+    """What its durable pages took; what an attempt took that died before its page was durable is not known."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,6 +156,24 @@ class Lease:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TableRun:
+    """What one run took for one table: later forecasts learn from it, and it is what they are compared with."""
+
+    job_id: str
+    mode: ReadMode | None = None
+    """None: nothing was read (a rebuild)."""
+    is_swept: bool = False
+    is_resumed: bool = False
+    """It went on with an earlier run's plan; the numbers are then those of both."""
+    status: Status
+    started_at: datetime
+    seconds: float
+    records: int = 0
+    chunks: int = 0
+    usage: Usage = field(default_factory=Usage)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TableState:
     """What is known of one tenant's table between runs."""
 
@@ -143,6 +188,8 @@ class TableState:
     latest_at: datetime | None = None
     """The latest time by our clock that anything of the table may carry: the next run sees everything after it, even
     if the machine's clock was put back."""
+    runs: tuple[TableRun, ...] = ()
+    """The latest that ended, newest first."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

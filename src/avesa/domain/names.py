@@ -92,6 +92,11 @@ def manifest_prefix(tenant_id: str, job_id: str) -> str:
     return f"{check_tenant_id(tenant_id)}/runs/{job_id}/"
 
 
+def forecasts_prefix(tenant_id: str) -> str:
+    """The folder of what `avesa plan` foretold of a tenant's tables, with a trailing slash."""
+    return f"{check_tenant_id(tenant_id)}/runs/forecasts/"
+
+
 def secret_name(tenant_id: str, service: str, environment: Environment) -> str:
     """The name of a tenant's credentials for a service in a secret store."""
     return f"{check_tenant_id(tenant_id)}/{service}{environment.suffix}"

@@ -19,6 +19,7 @@ from avesa.entrypoints.commands.deployments import deployments
 from avesa.entrypoints.commands.erase import erase_record, erase_tenant
 from avesa.entrypoints.commands.jobs import job, jobs
 from avesa.entrypoints.commands.maintain import maintain
+from avesa.entrypoints.commands.plan import plan
 from avesa.entrypoints.commands.quarantine import quarantine
 from avesa.entrypoints.commands.query import query
 from avesa.entrypoints.commands.run import backfill, rebuild, run
@@ -54,7 +55,7 @@ def cli() -> None:
 
 
 for _command in (
-    *(demo, setup_service, run, status, jobs, job, query, rebuild, backfill, simulate),
+    *(demo, setup_service, plan, run, status, jobs, job, query, rebuild, backfill, simulate),
     *(quarantine, verify, maintain, erase_tenant, erase_record, deployments),
 ):
     cli.add_command(_command)

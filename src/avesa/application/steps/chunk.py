@@ -56,7 +56,7 @@ def _read(context: StepContext, work: TableWork, chunk: Chunk, catalog: Catalog,
         # answer look newer than what others have seen, or found missing, since.
         asked_at = seen_at(context, work.lease)
         answer = source.page(endpoint, limits, window=chunk.window, ids=ids)
-        chunk = _landed(context, work, chunk, answer, at=asked_at)
+        chunk = _landed(context, work, replace(chunk, usage=chunk.usage + source.tally.take()), answer, at=asked_at)
         if chunk.status is Status.COMPLETED or context.is_stopping() or context.clock.monotonic() >= deadline:
             return chunk
 

@@ -61,6 +61,7 @@ def reconcile_table(context: StepContext, payload: Mapping[str, object]) -> Json
         # What cannot be read by id is most likely what could not be read by page.
         quarantined=max(unread, table.quarantined),
         sweep_error=sweep_error,
+        usage=sum((chunk.usage for chunk in chunks), work.usage) + table.source.tally.take(),
     )
     context.events.emit(
         "table_reconciled", tenant_id=task.tenant_id, table=task.table_name, source=agreed.source, lake=agreed.lake

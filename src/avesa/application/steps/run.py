@@ -38,7 +38,7 @@ def orchestrate_pipeline(context: StepContext, payload: Mapping[str, object]) ->
     catalog = load_catalog(context.lake)
     if request.table_name is not None:
         request = replace(request, table_name=catalog.resolve(request.table_name))
-    tasks = _tenant_tasks(context, request, catalog)
+    tasks = tenant_tasks(context, request, catalog)
     _close_dead_jobs(context)
     job_id = request.job_id or new_job_id(context)
     job = Job(
@@ -69,10 +69,11 @@ def check_request(context: StepContext, payload: Mapping[str, object]) -> None:
     catalog = load_catalog(context.lake)
     if request.table_name is not None:
         catalog.resolve(request.table_name)
-    _tenant_tasks(context, request, catalog)
+    tenant_tasks(context, request, catalog)
 
 
-def _tenant_tasks(context: StepContext, request: RunRequest, catalog: Catalog) -> list[TenantTask]:
+def tenant_tasks(context: StepContext, request: RunRequest, catalog: Catalog) -> list[TenantTask]:
+    """Return the tenants that a checked request is for. Raises UsageError when there is none, or it is paused."""
     service = catalog.service
     if request.tenant_id is not None:
         tenant = find_tenant(context, check_tenant_id(request.tenant_id), service)

@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING
 from avesa.application import planning
 from avesa.application.catalog import load_catalog
 from avesa.application.connection import connect, find_tenant
+from avesa.application.history import with_run
 from avesa.application.leasing import acquire, seen_at
 from avesa.application.payloads import StepFailure, TableEnd, TableTask, TableWork, from_json, to_json
 from avesa.application.source import IdRange
 from avesa.domain.errors import LeaseHeld, LeaseLost
-from avesa.domain.model import Chunk, ReadMode, Status, TablePlan, TableResult, Window
+from avesa.domain.model import Chunk, ReadMode, Status, TablePlan, TableResult, Usage, Window
 from avesa.domain.names import manifest_prefix
 
 if TYPE_CHECKING:
@@ -54,7 +55,7 @@ def _with_plan(context: StepContext, work: TableWork) -> TableWork:
     state = context.tables.get(task.tenant_id, task.table_name)
     catalog = load_catalog(context.lake)
     limits = catalog.limits(task.table_name)
-    plan, chunks = _planned(context, task, work.lease, state, catalog)
+    plan, chunks, usage = _planned(context, task, work.lease, state, catalog)
     context.events.emit(
         "table_planned",
         tenant_id=task.tenant_id,
@@ -68,7 +69,7 @@ def _with_plan(context: StepContext, work: TableWork) -> TableWork:
         context.executor.prepare(context.canonical.fold)
     windows = catalog.backfill.rule(task.service, task.tenant_id)[2]
     concurrency = windows if plan.mode is ReadMode.BACKFILL else limits.max_concurrency
-    planned = replace(work, plan=plan, concurrency=concurrency)
+    planned = replace(work, plan=plan, concurrency=concurrency, usage=usage)
     return _with_chunks(context, planned, [chunk.chunk_id for chunk in chunks])
 
 
@@ -114,7 +115,7 @@ def _lease(context: StepContext, task: TableTask) -> Lease:
 
 def _planned(
     context: StepContext, task: TableTask, lease: Lease, state: TableState, catalog: Catalog
-) -> tuple[TablePlan, list[Chunk]]:
+) -> tuple[TablePlan, list[Chunk], Usage]:
     tenant = find_tenant(context, task.tenant_id, task.service)
     endpoint, limits = catalog.endpoint(task.table_name), catalog.limits(task.table_name)
     mode = planning.read_mode(task, state, endpoint, tenant)
@@ -128,7 +129,8 @@ def _planned(
             has_filter = endpoint.incremental_field is not None and task.table_name not in tenant.untrusted_filters
             overlap = limits.overlap_minutes
             late = planning.catch_up(state.plan, chunks, overlap_minutes=overlap) if has_filter else None
-            return _resumed(context, task, lease, state, state.plan, [*chunks, *([late] if late is not None else [])])
+            chunks += [late] if late is not None else []
+            return _resumed(context, task, lease, state, state.plan, chunks), chunks, Usage()
     source = connect(context, tenant, catalog)
     plan, parts = _cut(context, task, catalog, source, mode, window)
     chunks = planning.chunks_of(task, plan, parts)
@@ -137,18 +139,18 @@ def _planned(
     context.chunks.add(lease, chunks)
     latest_at = seen_at(context, lease)
     context.tables.save(lease, replace(state, plan=plan, last_job_id=task.job_id, latest_at=latest_at))
-    return plan, chunks
+    return plan, chunks, source.tally.take()
 
 
 def _resumed(
     context: StepContext, task: TableTask, lease: Lease, state: TableState, plan: TablePlan, chunks: list[Chunk]
-) -> tuple[TablePlan, list[Chunk]]:
+) -> TablePlan:
     """Take over an unfinished plan, with the chunks that it has by now."""
     if len(chunks) != plan.chunk_count:
         context.chunks.add(lease, chunks[plan.chunk_count :])
         plan = replace(plan, chunk_count=len(chunks))
         context.tables.save(lease, replace(state, plan=plan, last_job_id=task.job_id))
-    return plan, chunks
+    return plan
 
 
 def _cut(
@@ -219,6 +221,7 @@ def _remember_failure(context: StepContext, work: TableWork, error: str | None) 
     state = context.tables.get(task.tenant_id, task.table_name)
     try:
         latest_at = seen_at(context, work.lease)
-        context.tables.save(work.lease, replace(state, last_job_id=task.job_id, last_error=error, latest_at=latest_at))
+        known = with_run(context, work, state, Status.FAILED)
+        context.tables.save(work.lease, replace(known, last_job_id=task.job_id, last_error=error, latest_at=latest_at))
     except LeaseLost:
         context.events.emit("lease_lost", tenant_id=task.tenant_id, table=task.table_name)

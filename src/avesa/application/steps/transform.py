@@ -12,6 +12,7 @@ from avesa.application.erasures import Erasures
 from avesa.application.folding import fold_groups
 from avesa.application.leasing import seen_at
 from avesa.application.maintain import is_maintenance_due, maintain_after_run, maintain_for_run
+from avesa.application.history import with_run
 from avesa.application.payloads import TableWork, from_json, to_json
 from avesa.application.steps.chunk import quarantine
 from avesa.application.steps.verify import verify_for_run
@@ -209,10 +210,11 @@ def _move_bookmark(context: StepContext, work: TableWork, plan: TablePlan) -> No
     bookmark = (
         state.bookmark_at if plan.mode is ReadMode.BACKFILL else _read_began(context, work, plan) or state.bookmark_at
     )
+    known = with_run(context, work, state, Status.COMPLETED if is_success else Status.FAILED)
     context.tables.save(
         work.lease,
         replace(
-            state,
+            known,
             bookmark_at=bookmark,
             plan=None,
             last_job_id=task.job_id,

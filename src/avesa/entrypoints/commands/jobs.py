@@ -10,6 +10,7 @@ import click
 from avesa.entrypoints.options import OUTPUT, TENANT, Place, examples, placed
 
 if TYPE_CHECKING:
+    from avesa.application.forecasts import Compared
     from avesa.domain.model import Job
 
 _SHOWN_EVENTS = 40
@@ -45,7 +46,10 @@ def job(place: Place, job_id: str, output: str) -> int:
 
     What went wrong on the way are retries, repairs and unforeseen errors, from the events kept in logs/events.jsonl;
     those of an environment on AWS are in the logs of its functions.
+
+    When `avesa plan` foretold such a run within the day before, what it foretold stands beside what the run took.
     """
+    from avesa.application.forecasts import compared
     from avesa.application.payloads import to_json
     from avesa.domain.errors import UsageError
     from avesa.entrypoints.reading import reading
@@ -55,10 +59,13 @@ def job(place: Place, job_id: str, output: str) -> int:
         if found is None:
             raise UsageError(f"there is no job {job_id!r}; `avesa jobs` lists those that there are")
         events = known.events(found)
+        forecasts = compared(known.lake, known.tables.get, found)
     if output == "json":
-        print(json.dumps({**to_json(found), "events": events}, ensure_ascii=False))
+        told = {**to_json(found), "events": events, "forecasts": [to_json(item) for item in forecasts]}
+        print(json.dumps(told, ensure_ascii=False))
     else:
         _show_one(found, events)
+        _show_forecasts(forecasts)
     return 0
 
 
@@ -98,6 +105,43 @@ def _show_one(found: Job, events: list[dict[str, object]]) -> None:
         out.print(printable(f"{event['at']} {line_of(str(event['event']), event) or event['event']}"))
     if len(events) > _SHOWN_EVENTS:
         out.print(f"… and {len(events) - _SHOWN_EVENTS} more events; --output json has all of them")
+
+
+def _show_forecasts(forecasts: list[Compared]) -> None:
+    """Print what was foretold beside what was taken."""
+    from avesa.entrypoints import telling
+    from avesa.entrypoints.terminal import columns, console, show
+
+    if not forecasts:
+        return
+    rows = [
+        [
+            item.tenant_id,
+            item.table_name,
+            *_beside(item.forecast.requests, item.actual.usage.requests),
+            *_beside(item.forecast.records, item.actual.records),
+            f"{item.forecast.seconds:.1f}",
+            f"{item.actual.seconds:.1f}",
+            _error(item.forecast.seconds, item.actual.seconds),
+        ]
+        for item in forecasts
+    ]
+    heads = columns(
+        *("tenant", "table", "requests#", "were#", "error#", "records#", "were#", "error#"),
+        *("seconds#", "were#", "error#"),
+    )
+    show(console(), heads, rows, title=f"As planned at {telling.time(forecasts[0].made_at)}, and as it was:")
+
+
+def _beside(foretold: int, was: int) -> list[str]:
+    from avesa.entrypoints import telling
+
+    return [telling.count(foretold), telling.count(was), _error(foretold, was)]
+
+
+def _error(foretold: float, was: float) -> str:
+    """Return by how much the forecast was over (+) or under (-), of what was."""
+    return "-" if was == 0 else f"{(foretold - was) / was * 100:+.0f} %"
 
 
 def _asked(item: Job) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-from datetime import UTC
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
@@ -12,6 +11,7 @@ import click
 from avesa.entrypoints.options import OUTPUT, TABLE, TENANT, examples, placed
 from avesa.entrypoints.reporting import reported
 from avesa.entrypoints.running import Parallel, RunOptions
+from avesa.entrypoints.times import TIMES, iso
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -35,7 +35,6 @@ _WAIT: Final = click.option(
     help="How long to wait for a table that another run is working on. Default: skip that table at once.",
 )
 _MOST: Final = 64
-_TIMES: Final = click.DateTime(["%Y-%m-%d", "%Y-%m-%dT%H:%M:%SZ", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M:%S%z"])
 
 
 def _at_once(name: str, what: str) -> Callable[[F], F]:
@@ -147,10 +146,8 @@ def rebuild(options: RunOptions, *, tenant_id: str | None, table_name: str | Non
         "avesa backfill --since 2024-03-31T22:00:00Z --tenant-id acme --table-name tickets",
     )
 )
-@click.option(
-    "--since", type=_TIMES, required=True, help="Records updated after this time; UTC unless it says another."
-)
-@click.option("--until", type=_TIMES, help="Records updated up to this time. Default: now.")
+@click.option("--since", type=TIMES, required=True, help="Records updated after this time; UTC unless it says another.")
+@click.option("--until", type=TIMES, help="Records updated up to this time. Default: now.")
 @_carried_out
 def backfill(
     options: RunOptions,
@@ -171,12 +168,8 @@ def backfill(
         {
             "tenant_id": tenant_id,
             "table_name": table_name,
-            "since": _iso(since),
-            "until": None if until is None else _iso(until),
+            "since": iso(since),
+            "until": None if until is None else iso(until),
             "wait_seconds": wait,
         },
     )
-
-
-def _iso(at: datetime) -> str:
-    return (at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)).isoformat()
