@@ -63,6 +63,38 @@ def _ask(home: Path, sql: str, *options: str) -> list[dict[str, object]]:
     return rows
 
 
+# -------------------------------------------------------------------------------------------------- status
+
+
+def test_a_stale_table_is_marked_and_fails_a_check(home: Path, tmp_path: Path) -> None:
+    own = shutil.copytree(home, tmp_path / "own")
+    config = own / "data-storage-msp-local" / "mappings" / "backfill_config.json"
+    fresh = avesa("status", "--check", "--home", own)
+    with sqlite3.connect(own / "state.sqlite3") as database:
+        database.execute('UPDATE LastUpdated SET value = replace(value, \'"bookmark_at":"20\', \'"bookmark_at":"19\')')
+    config.write_text(config.read_text(encoding="utf-8").replace('": 180', '": 1'), encoding="utf-8")
+
+    stale = avesa("status", "--check", "--home", own)
+    told = avesa("status", "--home", own, "--output", "json")
+
+    assert fresh.status == 0, fresh.out + fresh.err
+    assert (stale.status, told.status) == (1, 0)
+    assert "8 of 8 tables are stale" in stale.out
+    assert told.json["stale"] == 8
+    assert {table["target_seconds"] for table in told.json["tables"]} == {60}
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [(("--watch",), "needs a terminal"), (("--watch", "--output", "json"), "for people")],
+)
+def test_watching_without_somebody_to_look_is_a_wrong_call(home: Path, options: tuple[str, ...], message: str) -> None:
+    called = avesa("status", *options, "--home", home)
+
+    assert called.status == 2
+    assert message in called.err
+
+
 # ---------------------------------------------------------------------------------------------------- plan
 
 

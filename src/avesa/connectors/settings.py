@@ -80,6 +80,7 @@ class BackfillRule(_Model):
     window_days: int | None = Field(default=None, ge=1)
     concurrent_windows: int | None = Field(default=None, ge=1, le=64)
     priority: int | None = Field(default=None, ge=0)
+    freshness_minutes: int | None = Field(default=None, ge=1)
 
 
 class BackfillConfig(_Model):
@@ -90,6 +91,10 @@ class BackfillConfig(_Model):
     concurrent_windows: int = Field(ge=1, le=64)
     priorities: dict[EndpointName, int] = Field(default_factory=dict)
     """Lower numbers go first."""
+    freshness_minutes: int = Field(default=180, ge=1)
+    """How old a table may be before somebody should look: three times the schedule's hour."""
+    freshness_of_tables: dict[EndpointName, int] = Field(default_factory=dict)
+    """Tables that may be older, or must be fresher; minutes."""
     services: dict[str, BackfillRule] = Field(default_factory=dict)
     tenants: dict[str, BackfillRule] = Field(default_factory=dict)
 
@@ -103,6 +108,18 @@ class BackfillConfig(_Model):
                 own = (override.lookback_days, override.window_days, override.concurrent_windows)
                 found = [new if new is not None else old for new, old in zip(own, found, strict=True)]
         return found[0], found[1], found[2]
+
+    def freshness_of(self, service: str, tenant_id: str, table_name: str) -> int:
+        """Return how many minutes old a table may be: by its tenant, else by its name, else by its service, else the
+        default.
+        """
+        of_tenant, of_service = self.tenants.get(tenant_id), self.services.get(service)
+        candidates = (
+            None if of_tenant is None else of_tenant.freshness_minutes,
+            self.freshness_of_tables.get(table_name),
+            None if of_service is None else of_service.freshness_minutes,
+        )
+        return next((minutes for minutes in candidates if minutes is not None), self.freshness_minutes)
 
 
 ModelT = TypeVar("ModelT", bound=BaseModel)

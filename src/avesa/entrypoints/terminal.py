@@ -45,12 +45,12 @@ def columns(*names: str) -> list[Column]:
 
 def show(out: Console, heads: Sequence[Column], rows: Sequence[Sequence[str]], *, title: str = "") -> None:
     """Print a table: with lines on a terminal, aligned plain text elsewhere."""
-    cells = [[printable(cell) for cell in row] for row in rows]
     if out.is_terminal:
         if title:
             out.print(title, style="bold")
-        out.print(_lined(heads, cells, is_tight=natural_width(heads, cells) > out.width))
+        out.print(lined(out, heads, rows))
         return
+    cells = [[printable(cell) for cell in row] for row in rows]
     if title:
         print(title, file=out.file)
     for line in aligned(heads, cells):
@@ -81,11 +81,14 @@ def _padded(text: str, width: int, *, is_number: bool) -> str:
     return fill + text if is_number else text + fill
 
 
-def _lined(heads: Sequence[Column], rows: Sequence[Sequence[str]], *, is_tight: bool) -> Table:
+def lined(out: Console, heads: Sequence[Column], given: Sequence[Sequence[str]]) -> Table:
+    """Return a table as a terminal shows it; one that is too wide for it goes without lines."""
     from rich import box
     from rich.table import Table
     from rich.text import Text
 
+    rows = [[printable(cell) for cell in row] for row in given]
+    is_tight = natural_width(heads, rows) > out.width
     table = Table(box=box.SIMPLE_HEAD, header_style="bold", pad_edge=False)
     if is_tight:
         table = Table(box=None, header_style="bold underline", pad_edge=False, padding=(0, 1, 0, 0))
@@ -104,6 +107,9 @@ _STATUS_STYLES: Final = {
     "skipped": "yellow",
     "processing": "cyan",
     "failed": "red",
+    "fresh": "green",
+    "stale": "red",
+    "paused": "yellow",
 }
 
 
