@@ -59,6 +59,16 @@ class Names:
         return f"arn:{Aws.PARTITION}:iam::{Aws.ACCOUNT_ID}:role/{self.tenant_role}"
 
     @property
+    def topic_arn(self) -> str:
+        """The topic that alarms and runs that matter tell."""
+        return arn("sns", self.of("avesa-alarms"))
+
+    @property
+    def dead_letters_arn(self) -> str:
+        """The queue of what a schedule could not start."""
+        return arn("sqs", self.of("avesa-dead-letters"))
+
+    @property
     def dashboard(self) -> str:
         """The overview's name."""
         return self.of("AVESA-Pipeline-Overview")

@@ -45,6 +45,13 @@ def rights_of(shape: FunctionShape, names: Names) -> Iterator[Right]:
         yield _follow("AskWhetherAHolderIsGone", names, "TableProcessor")
     if shape.slug in {"pipeline-orchestrator", "result-aggregator"}:
         yield from _run_records(names)
+    if shape.slug == "result-aggregator":
+        yield Right(
+            sid="LookHowOldTablesAre",
+            actions=["dynamodb:Scan"],
+            resources=[names.table_arn("TenantServices"), names.table_arn("LastUpdated")],
+        )
+        yield Right(sid="TellPeople", actions=["sns:Publish"], resources=[names.topic_arn])
     if shape.slug == "pipeline-orchestrator":
         yield Right(
             sid="FindTenants",

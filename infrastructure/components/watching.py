@@ -8,14 +8,16 @@ from typing import TYPE_CHECKING, Final
 from aws_cdk import Duration
 from aws_cdk import aws_cloudwatch as cloudwatch
 
-from avesa.domain.metric_names import ENVIRONMENT_DIMENSION, NAMESPACE, TABLE_DIMENSION, Metric
+from avesa.domain.metric_names import ENVIRONMENT_DIMENSION, METRICS, NAMESPACE, TABLE_DIMENSION, Metric
 from infrastructure.components.functions import BY_SLUG
 from infrastructure.components.names import MACHINES
+from infrastructure.definitions.alarms import OWN_ALARMS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from infrastructure.components.names import Names
+    from infrastructure.definitions.alarms import OwnAlarm
 
 _SOON: Final = 0.8
 _SILENT_HOURS: Final = 3
@@ -27,11 +29,18 @@ class Watch:
 
     slug: str
     meaning: str
-    metric: cloudwatch.Metric
+    runbook: str
+    """A page of docs/how-to/."""
+    metric: cloudwatch.IMetric
     threshold: float = 1
     periods: int = 1
     operator: cloudwatch.ComparisonOperator = cloudwatch.ComparisonOperator.GREATER_THAN_OR_EQUAL_TO_THRESHOLD
     missing: cloudwatch.TreatMissingData = field(default=cloudwatch.TreatMissingData.NOT_BREACHING)
+
+    @property
+    def description(self) -> str:
+        """What the alarm says of itself: what it means, and where to read on."""
+        return f"{self.meaning[:1].upper()}{self.meaning[1:]}. What to do: docs/how-to/{self.runbook}"
 
 
 def watches(names: Names, tables: Sequence[str]) -> Iterator[Watch]:
@@ -40,24 +49,17 @@ def watches(names: Names, tables: Sequence[str]) -> Iterator[Watch]:
         for name, word in (("ExecutionsFailed", "failed"), ("ExecutionsTimedOut", "timed-out")):
             yield Watch(
                 slug=f"{base}-{word}",
-                meaning=f"An execution of {base} {word.replace('-', ' ')}: look at its history; the next run goes on.",
+                meaning=f"an execution of {base} {word.replace('-', ' ')}; its history says where; the next goes on",
+                runbook="run-is-stuck.md",
                 metric=machine_metric(names, base, name),
             )
-    for table in tables:
-        yield Watch(
-            slug=f"table-{table.replace('/', '-')}-failed",
-            meaning=f"{table} failed for a tenant: `avesa status` names the tenant and the reason.",
-            metric=table_metric(names, Metric.TABLES_FAILED, table),
-        )
-    yield Watch(
-        slug="job-failed",
-        meaning="A run completed no table at all: `avesa jobs` names it, `avesa job ID` says why.",
-        metric=run_metric(names, Metric.JOBS_FAILED),
-    )
+    for alarm in OWN_ALARMS:
+        yield from _own_watches(alarm, names, tables)
     yield from _limits(names)
     yield Watch(
         slug="schedule-not-started",
-        meaning="A schedule could not start a run: look at the schedule's role and target.",
+        meaning="a schedule could not start what it is for: look at the schedule's role and target",
+        runbook="run-is-stuck.md",
         metric=cloudwatch.Metric(
             namespace="AWS/Scheduler",
             metric_name="TargetErrorCount",
@@ -66,11 +68,24 @@ def watches(names: Names, tables: Sequence[str]) -> Iterator[Watch]:
             period=Duration.hours(1),
         ),
     )
+    yield Watch(
+        slug="dead-letters",
+        meaning="what a schedule was to start was given up and lies in the queue of dead letters",
+        runbook="run-is-stuck.md",
+        metric=cloudwatch.Metric(
+            namespace="AWS/SQS",
+            metric_name="ApproximateNumberOfMessagesVisible",
+            dimensions_map={"QueueName": names.of("avesa-dead-letters")},
+            statistic="Maximum",
+            period=Duration.minutes(15),
+        ),
+    )
     if names.deployment.is_production:
         yield Watch(
             slug="no-run",
-            meaning=f"No run has begun for {_SILENT_HOURS} hours: look at the schedules.",
-            metric=run_metric(names, Metric.JOBS_STARTED),
+            meaning=f"no run has begun for {_SILENT_HOURS} hours: look at the schedules",
+            runbook="run-is-stuck.md",
+            metric=own_metrics(names, Metric.JOBS_STARTED, ())[0],
             periods=_SILENT_HOURS,
             operator=cloudwatch.ComparisonOperator.LESS_THAN_THRESHOLD,
             missing=cloudwatch.TreatMissingData.BREACHING,
@@ -81,14 +96,16 @@ def _limits(names: Names) -> Iterator[Watch]:
     for slug in ("chunk-processor", "canonical-transform"):
         yield Watch(
             slug=f"{slug}-throttled",
-            meaning=f"{slug} was refused for 15 minutes: the account's limit of functions at once is reached.",
+            meaning=f"{slug} was refused for 15 minutes: the account's limit of functions at once is reached",
+            runbook="throttled.md",
             metric=function_metric(names, slug, "Throttles", "Sum", minutes=5),
             periods=3,
         )
     # The fold is one call: at its time-out it is tried again from the beginning, so somebody should know before.
     yield Watch(
         slug="canonical-transform-slow",
-        meaning="A fold took four fifths of its function's time: give it more memory, or load in smaller ranges.",
+        meaning="a fold took four fifths of its function's time: give it more memory, or load in smaller ranges",
+        runbook="run-is-stuck.md",
         metric=function_metric(names, "canonical-transform", "Duration", "Maximum", minutes=60),
         threshold=BY_SLUG["canonical-transform"].timeout_seconds * 1000 * _SOON,
     )
@@ -116,21 +133,46 @@ def function_metric(names: Names, slug: str, name: str, statistic: str, *, minut
     )
 
 
-def run_metric(names: Names, name: Metric) -> cloudwatch.Metric:
-    """An hour's sum of a metric of ours that has the environment alone."""
-    return _own(name, {ENVIRONMENT_DIMENSION: names.deployment.environment.value})
+def own_metrics(
+    names: Names, name: Metric, tables: Sequence[str], *, statistic: str = "Sum", minutes: int = 60
+) -> list[cloudwatch.Metric]:
+    """Return a metric of ours: of every table, or the one that has the environment alone."""
+    environment = {ENVIRONMENT_DIMENSION: names.deployment.environment.value}
+    by = [(table, {TABLE_DIMENSION: table}) for table in tables] if METRICS[name].by_table else [(name.value, {})]
+    return [
+        cloudwatch.Metric(
+            namespace=NAMESPACE,
+            metric_name=name.value,
+            dimensions_map={**environment, **more},
+            statistic=statistic,
+            period=Duration.minutes(minutes),
+            label=label,
+        )
+        for label, more in by
+    ]
 
 
-def table_metric(names: Names, name: Metric, table: str) -> cloudwatch.Metric:
-    """An hour's sum of a metric of ours for one table, of all tenants."""
-    return _own(name, {ENVIRONMENT_DIMENSION: names.deployment.environment.value, TABLE_DIMENSION: table})
-
-
-def _own(name: Metric, dimensions: dict[str, str]) -> cloudwatch.Metric:
-    return cloudwatch.Metric(
-        namespace=NAMESPACE,
-        metric_name=name.value,
-        dimensions_map=dimensions,
-        statistic="Sum",
-        period=Duration.hours(1),
-    )
+def _own_watches(alarm: OwnAlarm, names: Names, tables: Sequence[str]) -> Iterator[Watch]:
+    metrics = own_metrics(names, alarm.metric, tables, statistic=alarm.statistic, minutes=alarm.period_minutes)
+    missing = cloudwatch.TreatMissingData
+    found: list[tuple[str, cloudwatch.IMetric]] = [
+        (f"table-{metric.label}-{alarm.slug}".replace("/", "-"), metric) for metric in metrics
+    ]
+    if alarm.is_summed:
+        parts: dict[str, cloudwatch.IMetric] = {f"m{number}": metric for number, metric in enumerate(metrics)}
+        whole = cloudwatch.MathExpression(
+            expression="SUM(METRICS())", using_metrics=parts, period=Duration.minutes(alarm.period_minutes)
+        )
+        found = [(alarm.slug, whole)]
+    elif not METRICS[alarm.metric].by_table:
+        found = [(alarm.slug, metrics[0])]
+    for slug, metric in found:
+        yield Watch(
+            slug=slug,
+            meaning=f"{slug}: {alarm.meaning}",
+            runbook=alarm.runbook,
+            metric=metric,
+            threshold=alarm.threshold,
+            periods=alarm.periods,
+            missing=missing.BREACHING if alarm.is_alarmed_by_silence else missing.NOT_BREACHING,
+        )

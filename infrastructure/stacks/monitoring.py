@@ -10,20 +10,22 @@ from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_cloudwatch_actions as actions
 from aws_cdk import aws_sns as sns
 
-from avesa.domain.metric_names import Metric
 from infrastructure.components.functions import FUNCTIONS
 from infrastructure.components.names import MACHINES
 from infrastructure.components.package import ROOT
-from infrastructure.components.watching import function_metric, machine_metric, run_metric, table_metric, watches
+from infrastructure.components.watching import function_metric, machine_metric, own_metrics, watches
+from infrastructure.definitions.overview import SECTIONS, Query
 
 if TYPE_CHECKING:
     from aws_cdk import Environment
     from constructs import Construct
 
     from infrastructure.components.names import Names
+    from infrastructure.definitions.overview import Graph
 
 _ENDPOINTS = ROOT / "mappings" / "integrations" / "connectwise_endpoints.json"
-_WIDTH = 12
+_WIDTH = 24
+_HALF = 12
 
 
 class MonitoringStack(Stack):
@@ -38,7 +40,7 @@ class MonitoringStack(Stack):
                 self,
                 watch.slug,
                 alarm_name=names.of(f"avesa-{watch.slug}"),
-                alarm_description=watch.meaning,
+                alarm_description=watch.description,
                 metric=watch.metric,
                 threshold=watch.threshold,
                 evaluation_periods=watch.periods,
@@ -53,25 +55,14 @@ class MonitoringStack(Stack):
 
     def _overview(self, names: Names, tables: list[str], alarms: list[cloudwatch.Alarm]) -> None:
         board = cloudwatch.Dashboard(self, "Overview", dashboard_name=names.dashboard)
-        board.add_widgets(cloudwatch.AlarmStatusWidget(title="Alarms", alarms=alarms, width=2 * _WIDTH))
-        runs = [Metric.JOBS_STARTED, Metric.JOBS_COMPLETED, Metric.JOBS_INCOMPLETE, Metric.JOBS_FAILED]
-        by_table = [
-            ("Records extracted", Metric.RECORDS_EXTRACTED),
-            ("Versions opened", Metric.VERSIONS_OPENED),
-            ("Tables failed", Metric.TABLES_FAILED),
-            ("Tables skipped: another run held them", Metric.TABLES_SKIPPED),
-            ("Records quarantined", Metric.RECORDS_QUARANTINED),
-            ("Deletions found", Metric.DELETIONS_FOUND),
-        ]
+        board.add_widgets(cloudwatch.AlarmStatusWidget(title="Alarms", alarms=alarms, width=_WIDTH))
+        for section in SECTIONS:
+            board.add_widgets(cloudwatch.TextWidget(markdown=f"## {section.question}", width=_WIDTH, height=1))
+            board.add_widgets(*(_shown(item, names, tables) for item in section.shown))
         functions = [shape.slug for shape in FUNCTIONS]
         board.add_widgets(
-            _graph("Runs", [run_metric(names, name) for name in runs]),
+            cloudwatch.TextWidget(markdown="## What AWS says of it", width=_WIDTH, height=1),
             _graph("Executions failed", [machine_metric(names, base, "ExecutionsFailed") for base in MACHINES]),
-        )
-        board.add_widgets(
-            *(_graph(title, [table_metric(names, name, table) for table in tables]) for title, name in by_table)
-        )
-        board.add_widgets(
             _graph(
                 "Longest call, ms",
                 [function_metric(names, slug, "Duration", "Maximum", minutes=5) for slug in functions],
@@ -82,6 +73,18 @@ class MonitoringStack(Stack):
         )
 
 
+def _shown(item: Graph | Query, names: Names, tables: list[str]) -> cloudwatch.IWidget:
+    if isinstance(item, Query):
+        return cloudwatch.LogQueryWidget(
+            title=item.title,
+            log_group_names=[f"/aws/lambda/{names.function(slug)}" for slug in item.functions],
+            query_lines=item.lines,
+            width=_HALF,
+        )
+    metrics = [own for name in item.metrics for own in own_metrics(names, name, tables, statistic=item.statistic)]
+    return _graph(item.title, metrics)
+
+
 def enabled_tables() -> list[str]:
     """Return the tables that the packaged mappings enable: the values that the Table dimension has."""
     endpoints = json.loads(_ENDPOINTS.read_text(encoding="utf-8"))["endpoints"]
@@ -89,4 +92,4 @@ def enabled_tables() -> list[str]:
 
 
 def _graph(title: str, metrics: list[cloudwatch.Metric]) -> cloudwatch.GraphWidget:
-    return cloudwatch.GraphWidget(title=title, left=metrics, width=_WIDTH)
+    return cloudwatch.GraphWidget(title=title, left=metrics, width=_HALF)

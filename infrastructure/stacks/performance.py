@@ -72,7 +72,7 @@ class PerformanceStack(Stack):
                 shape,
                 names=names,
                 code=code[shape.package],
-                variables=_variables(names),
+                variables=_variables(names, shape.slug),
                 rights=list(rights_of(shape, names)),
             )
             for shape in FUNCTIONS
@@ -89,9 +89,11 @@ def addresses(names: Names) -> Addresses:
     )
 
 
-def _variables(names: Names) -> Mapping[str, str]:
-    """Return what every function is told: names, never a secret."""
+def _variables(names: Names, slug: str) -> Mapping[str, str]:
+    """Return what a function is told: names, never a secret. Only the one that closes runs may tell people of them."""
+    told = {"AVESA_TOPIC_ARN": names.topic_arn} if slug == "result-aggregator" else {}
     return {
+        **told,
         "AVESA_ENVIRONMENT": names.deployment.environment.value,
         "AVESA_LAKE_BUCKET": names.deployment.bucket,
         "AVESA_TENANT_ROLE_ARN": names.tenant_role_arn,

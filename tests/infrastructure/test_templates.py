@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -15,6 +16,7 @@ from tests.infrastructure.templates import (
     MONITORING,
     PERFORMANCE,
     REGION,
+    ROOT,
     Assembly,
     needed_by,
     pairs_of,
@@ -221,36 +223,83 @@ def test_schedules_start_the_pipeline_hourly_and_sweep_daily_within_a_window(ass
     machine = f"arn:aws:states:{REGION}:{ACCOUNT}:stateMachine:PipelineOrchestrator{assembly.suffix}"
 
     inputs = {item["Properties"]["ScheduleExpression"]: item["Properties"]["Target"]["Input"] for item in schedules}
-    assert inputs == {"rate(1 hour)": "{}", "cron(30 3 * * ? *)": '{"detect_deletes": true}'}
+    assert inputs == {
+        "rate(1 hour)": "{}",
+        "cron(30 3 * * ? *)": '{"detect_deletes": true}',
+        "rate(15 minutes)": '{"step": "check_freshness", "payload": {}}',
+    }
+    look = f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:avesa-result-aggregator{assembly.suffix}"
+    dead_letters = f"arn:aws:sqs:{REGION}:{ACCOUNT}:avesa-dead-letters{assembly.suffix}"
     for item in schedules:
-        assert item["Properties"]["Target"]["Arn"] == machine
+        is_look = "check_freshness" in item["Properties"]["Target"]["Input"]
+        assert item["Properties"]["Target"]["Arn"] == (look if is_look else machine)
+        assert item["Properties"]["Target"]["DeadLetterConfig"]["Arn"] == dead_letters
         assert item["Properties"]["FlexibleTimeWindow"]["Mode"] == "FLEXIBLE"
 
 
-def test_every_alarm_looks_at_a_metric_that_exists_and_tells_the_topic(assembly: Assembly) -> None:
-    from avesa.domain.metric_names import NAMESPACE, Metric
+def _alarmed(properties: dict[str, Any]) -> list[tuple[str, str, frozenset[tuple[str, str]]]]:
+    """Return (namespace, metric, dimensions) of what an alarm looks at; a sum looks at several."""
+    if "MetricName" in properties:
+        looks = [properties]
+    else:
+        looks = [item["MetricStat"]["Metric"] for item in properties["Metrics"] if "MetricStat" in item]
+    return [
+        (look["Namespace"], look["MetricName"], frozenset((d["Name"], d["Value"]) for d in look["Dimensions"]))
+        for look in looks
+    ]
 
+
+def test_every_alarm_looks_at_a_metric_that_exists_tells_the_topic_and_names_its_page(assembly: Assembly) -> None:
     aws = {
-        "AWS/States": {"ExecutionsFailed", "ExecutionsTimedOut"},
-        "AWS/Lambda": {"Throttles", "Duration"},
-        "AWS/Scheduler": {"TargetErrorCount"},
+        ("AWS/States", "ExecutionsFailed"),
+        ("AWS/States", "ExecutionsTimedOut"),
+        ("AWS/Lambda", "Throttles"),
+        ("AWS/Lambda", "Duration"),
+        ("AWS/Scheduler", "TargetErrorCount"),
+        ("AWS/SQS", "ApproximateNumberOfMessagesVisible"),
     }
+    published = _published(assembly)
     topic = next(iter(assembly.resources(MONITORING, "AWS::SNS::Topic")))
     for item in assembly.resources(MONITORING, "AWS::CloudWatch::Alarm").values():
         properties = item["Properties"]
-        known = {**aws, NAMESPACE: {metric.value for metric in Metric}}
-        assert properties["MetricName"] in known[properties["Namespace"]]
+        for namespace, name, dimensions in _alarmed(properties):
+            assert (namespace, name) in aws or (name, dimensions) in published
         assert properties["AlarmActions"] == [topic]
-        assert properties["AlarmDescription"]
-        assert {item["Name"] for item in properties["Dimensions"]} <= {
-            "Environment", "Table", "StateMachineArn", "FunctionName", "ScheduleGroup",
-        }  # fmt: skip
+        _, _, page = properties["AlarmDescription"].partition("What to do: ")
+        assert (ROOT / page).is_file()
+
+
+def _published(assembly: Assembly) -> set[tuple[str, frozenset[tuple[str, str]]]]:
+    """Return every metric that the code publishes in this environment, with its dimensions' values."""
+    from avesa.domain.metric_names import METRICS
+    from infrastructure.stacks.monitoring import enabled_tables
+
+    environment = ("Environment", assembly.environment)
+    return {
+        (metric.value, frozenset({environment, *([("Table", table)] if measured.by_table else [])}))
+        for metric, measured in METRICS.items()
+        for table in enabled_tables()
+    }
+
+
+def test_the_overview_shows_every_metric_that_is_published_and_no_other(assembly: Assembly) -> None:
+    from avesa.domain.metric_names import NAMESPACE
+
+    (board,) = assembly.resources(MONITORING, "AWS::CloudWatch::Dashboard").values()
+    shown = set()
+    for widget in json.loads(board["Properties"]["DashboardBody"])["widgets"]:
+        for line in widget["properties"].get("metrics", []):
+            namespace, name, *rest = (part for part in line if isinstance(part, str))
+            if namespace == NAMESPACE:
+                shown.add((name, frozenset(zip(rest[::2], rest[1::2], strict=True))))
+
+    assert shown == _published(assembly)
 
 
 def test_a_skipped_table_raises_no_alarm(assembly: Assembly) -> None:
     alarms = assembly.resources(MONITORING, "AWS::CloudWatch::Alarm").values()
 
-    watched = {item["Properties"]["MetricName"] for item in alarms}
+    watched = {name for item in alarms for _, name, _ in _alarmed(item["Properties"])}
     # LeaseHeld is an error of the function: counting errors of functions would alarm on every skip.
     assert watched.isdisjoint({"TablesSkipped", "JobsIncomplete", "StepsFailed", "Errors"})
 

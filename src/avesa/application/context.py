@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, MutableMapping
 
     from avesa.domain.names import Environment
+    from avesa.domain.prices import Prices
     from avesa.ports.catalog import TableCatalog
     from avesa.ports.lake import Lake, SecretStore
     from avesa.ports.source import RequestBudget, Transport
@@ -72,5 +73,7 @@ class StepContext:
     """Where canonical tables are made known to analysts' engines; None where a folder is all that is needed."""
     codebases: MutableMapping[tuple[str, str], str] = field(default_factory=dict)
     """(site, company) to the codebase that answered last; asked for again when it has moved."""
+    prices: Prices | None = None
+    """What AWS's operations cost; without them no run is told what it came to."""
     upkeep: Upkeep | None = None
     """Reading parts back, checking tables, deleting for good: None where the package has no engine for it."""

@@ -15,10 +15,10 @@ if TYPE_CHECKING:
 RUNS_KEPT: Final = 8
 
 
-def with_run(context: StepContext, work: TableWork, state: TableState, status: Status) -> TableState:
-    """Return the state with this run as its latest, in place of what the same job left there before."""
+def run_of(context: StepContext, work: TableWork, status: Status) -> TableRun:
+    """Return what the run took for the table until now."""
     plan = work.plan
-    run = TableRun(
+    return TableRun(
         job_id=work.task.job_id,
         mode=None if plan is None else plan.mode,
         is_swept=work.task.request.detect_deletes,
@@ -30,5 +30,10 @@ def with_run(context: StepContext, work: TableWork, state: TableState, status: S
         chunks=0 if plan is None else plan.chunk_count,
         usage=work.usage,
     )
+
+
+def with_run(context: StepContext, work: TableWork, state: TableState, status: Status) -> TableState:
+    """Return the state with this run as its latest, in place of what the same job left there before."""
+    run = run_of(context, work, status)
     others = [other for other in state.runs if other.job_id != run.job_id]
     return replace(state, runs=(run, *others)[:RUNS_KEPT])

@@ -10,10 +10,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from avesa.application.demand import Demand
 from avesa.domain.prices import Operations
 
 if TYPE_CHECKING:
-    from avesa.application.demand import Demand
+    from avesa.domain.model import TableRun
 
 _LOG_BYTES_PER_CALL: Final = 2_500
 _GB: Final = 1e9
@@ -70,6 +71,20 @@ def table_operations(demand: Demand, *, records: int, answer_seconds: float) -> 
             secret_reads=2 + demand.chunks,
         )
     )
+
+
+def operations_of(run: TableRun) -> Operations:
+    """Return what a run that ended did for its table, from what was counted of it."""
+    requests = run.usage.requests
+    demand = Demand(
+        chunks=max(1, run.chunks),
+        plan_requests=0,
+        page_requests=max(1, requests - 1),
+        compare_requests=min(1, requests),
+        sweep_requests=0,
+    )
+    answer_seconds = run.usage.answered_seconds / requests if requests else 0.0
+    return table_operations(demand, records=run.records, answer_seconds=answer_seconds)
 
 
 def _called(size: str, calls: int, seconds: float) -> Operations:

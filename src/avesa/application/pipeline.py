@@ -10,6 +10,7 @@ from avesa.application.steps.chunk import process_chunk
 from avesa.application.steps.erase_record import erase_record
 from avesa.application.steps.erase_tenant import erase_tenant
 from avesa.application.steps.maintain import maintain_table
+from avesa.application.steps.freshness import check_freshness
 from avesa.application.steps.reconcile import reconcile_table
 from avesa.application.steps.retry import retry_quarantine
 from avesa.application.steps.run import aggregate_results, finish_tenant, orchestrate_pipeline, process_tenant
@@ -35,6 +36,7 @@ STEPS: Final[Mapping[str, Callable[[StepContext, Mapping[str, object]], Json]]] 
     "finish_table": finish_table,
     "finish_tenant": finish_tenant,
     "aggregate_results": aggregate_results,
+    "check_freshness": check_freshness,
     "verify_table": verify_table,
     "retry_quarantine": retry_quarantine,
     "maintain_table": maintain_table,

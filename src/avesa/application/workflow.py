@@ -70,19 +70,20 @@ class _Run:
             return self._finished(TableEnd(task=task, error=self._failure(error)))
         with self._context.liveness.keeping(work.lease, self._renewed):
             try:
-                end = TableEnd(task=task, work=work, result=self._worked(work))
+                end = self._worked(work)
             except Exception as error:  # noqa: BLE001 - as above
                 end = TableEnd(task=task, work=work, error=self._failure(error))
         return self._finished(end)
 
-    def _worked(self, work: TableWork) -> TableResult:
+    def _worked(self, work: TableWork) -> TableEnd:
         self._context.executor.map(
             lambda chunk_id: self._chunk(work, chunk_id),
             work.chunk_ids,
             limit=min(work.concurrency, self._context.bounds.chunks),
         )
         reconciled = self._application.run_step("reconcile_table", to_json(work))
-        return from_json(TableResult, self._application.run_step("transform_canonical", reconciled))
+        result = from_json(TableResult, self._application.run_step("transform_canonical", reconciled))
+        return TableEnd(task=work.task, work=from_json(TableWork, reconciled), result=result)
 
     def _chunk(self, work: TableWork, chunk_id: str) -> None:
         payload = to_json(ChunkTask(work=work, chunk_id=chunk_id))

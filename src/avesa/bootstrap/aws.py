@@ -24,6 +24,7 @@ from avesa.adapters.aws.glue import GlueTableCatalog
 from avesa.adapters.aws.lake import S3Lake
 from avesa.adapters.aws.ledgers import DynamoChunkLedger, DynamoJobLedger
 from avesa.adapters.aws.liveness import ExecutionLiveness
+from avesa.adapters.aws.messages import TopicMessages
 from avesa.adapters.aws.records import StateTables
 from avesa.adapters.aws.secrets import SecretsManagerStore
 from avesa.adapters.aws.state import DynamoTableStates, DynamoTenantRegistry
@@ -39,6 +40,7 @@ from avesa.application.steps.run import new_job_id
 from avesa.bootstrap.aws_packages import canonical_store, own_budget, raw_store, upkeep
 from avesa.bootstrap.aws_settings import AwsSettings, read_aws_settings
 from avesa.bootstrap.packaged import packaged_mappings
+from avesa.bootstrap.prices import load_prices
 from avesa.domain.errors import ConfigError, LeaseHeld, UsageError
 
 if TYPE_CHECKING:
@@ -107,6 +109,7 @@ def run_lambda_step(step_name: str, payload: Mapping[str, object], *, remaining_
     context = replace(
         context,
         liveness=_liveness(access, step_name, payload),
+        events=_told(context.events, settings, access, sink),
         is_stopping=lambda: remaining_ms() < given_ms * (1 - _USED_SHARE),
         bounds=replace(settings.bounds, chunk_budget_seconds=given_ms / 1000 * _USED_SHARE),
     )
@@ -120,6 +123,13 @@ def run_lambda_step(step_name: str, payload: Mapping[str, object], *, remaining_
             event = "step_refused" if isinstance(error, LeaseHeld) else "step_failed"
             sink.emit(event, kind=type(error).__name__, reason=str(error))
         sink.flush()
+
+
+def _told(events: EventSink, settings: AwsSettings, access: AwsAccess, log: EventSink) -> EventSink:
+    """Return the events with a message to people for those that matter, where the function was given a topic."""
+    if settings.topic_arn is None:
+        return events
+    return _Both(events, (TopicMessages(access.sns(), settings.topic_arn, settings.environment, log=log),))
 
 
 def start_pipeline(payload: Mapping[str, object], settings: AwsSettings | None = None) -> dict[str, str]:
@@ -185,6 +195,7 @@ def _context(
         is_stopping=settings.is_stopping,
         bounds=settings.bounds,
         table_catalog=GlueTableCatalog(access.glue, settings.environment, settings.bucket),
+        prices=load_prices(),
         upkeep=upkeep(settings.package, lake, AwsEraser(settings.bucket, access, tables), clock),
     )
 

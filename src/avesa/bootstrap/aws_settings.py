@@ -37,6 +37,8 @@ class AwsSettings:
     """None: AWS itself."""
     tenant_role_arn: str | None = None
     state_machine_arn: str | None = None
+    topic_arn: str | None = None
+    """Where people are told of runs that matter; None where nobody is to be told."""
     profile: str | None = None
     package: str | None = None
     """Which of the two Lambda packages this is; None where everything is installed."""
@@ -75,6 +77,7 @@ def read_aws_settings(
         endpoint_url=given.get("AWS_ENDPOINT_URL"),
         tenant_role_arn=given.get("AVESA_TENANT_ROLE_ARN"),
         state_machine_arn=given.get("AVESA_STATE_MACHINE_ARN"),
+        topic_arn=given.get("AVESA_TOPIC_ARN"),
         profile=given.get("AWS_PROFILE"),
         package=package,
     )

@@ -30,6 +30,7 @@ from avesa.application.catalog import publish_catalog
 from avesa.application.context import Bounds, StepContext
 from avesa.application.pipeline import Application
 from avesa.bootstrap.packaged import packaged_mappings
+from avesa.bootstrap.prices import load_prices
 from avesa.domain.errors import StorageError, UsageError
 from avesa.domain.names import Environment
 from avesa.ports.upkeep import Upkeep
@@ -117,6 +118,7 @@ def local_application(settings: LocalSettings) -> Iterator[Application]:
         random=random.SystemRandom().random,
         is_stopping=settings.is_stopping,
         bounds=settings.bounds,
+        prices=load_prices(),
         upkeep=Upkeep(
             raw=ParquetRawReader(lake),
             tables=DeltaTableAudit(lake),

@@ -86,6 +86,11 @@ class AwsAccess:
         """Return a client of Secrets Manager."""
         return self._session.client("secretsmanager", endpoint_url=self.endpoint_url, config=self._config)
 
+    def sns(self) -> Any:  # noqa: ANN401 - asked for one thing; no types of it are installed
+        """Return a client of the Simple Notification Service."""
+        service: Any = "sns"
+        return self._session.client(service, endpoint_url=self.endpoint_url, config=self._config)
+
     def stepfunctions(self) -> SFNClient:
         """Return a client of Step Functions."""
         return self._session.client("stepfunctions", endpoint_url=self.endpoint_url, config=self._config)

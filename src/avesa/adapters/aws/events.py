@@ -3,51 +3,24 @@
 from __future__ import annotations
 
 import threading
-from collections import Counter
+from collections import defaultdict
 from typing import TYPE_CHECKING, Final
 
 from aws_lambda_powertools import Logger
-from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit
+from aws_lambda_powertools.metrics import EphemeralMetrics
 
-from avesa.domain.metric_names import ENVIRONMENT_DIMENSION, NAMESPACE, TABLE_DIMENSION, Metric
-from avesa.domain.model import Status
+from avesa.domain.metric_names import ENVIRONMENT_DIMENSION, METRICS, NAMESPACE, TABLE_DIMENSION
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from avesa.domain.metric_names import Measured, Metric
     from avesa.domain.names import Environment
 
 _OWN_FIELDS: Final = {"name", "msg", "args", "module", "message", "level", "location", "timestamp", "asctime", "extra"}
 """What the logging module keeps for itself; a field of that name gets an underscore."""
-# event -> metric -> the field that holds how many; None counts the event itself.
-_COUNTS: Final[Mapping[str, Mapping[Metric, str | None]]] = {
-    "job_started": {Metric.JOBS_STARTED: None},
-    "page_landed": {
-        Metric.PAGES_READ: None,
-        Metric.RECORDS_EXTRACTED: "records",
-        Metric.RECORDS_QUARANTINED: "quarantined",
-    },
-    "records_repaired": {Metric.RECORDS_REPAIRED: "found"},
-    "deletions_found": {Metric.DELETIONS_FOUND: "count"},
-    "request_retried": {Metric.REQUESTS_RETRIED: None},
-    "commit_repeated": {Metric.COMMITS_REPEATED: None},
-    "table_not_registered": {Metric.TABLES_UNREGISTERED: None},
-    "lease_lost": {Metric.LEASES_LOST: None},
-    "step_failed": {Metric.STEPS_FAILED: None},
-    "table_finished": {Metric.VERSIONS_OPENED: "opened", Metric.VERSIONS_CLOSED: "closed"},
-}
-_BY_STATUS: Final[Mapping[str, Mapping[Status, Metric]]] = {
-    "job_finished": {
-        Status.COMPLETED: Metric.JOBS_COMPLETED,
-        Status.PARTIAL_SUCCESS: Metric.JOBS_INCOMPLETE,
-        Status.FAILED: Metric.JOBS_FAILED,
-    },
-    "table_finished": {
-        Status.COMPLETED: Metric.TABLES_COMPLETED,
-        Status.FAILED: Metric.TABLES_FAILED,
-        Status.SKIPPED: Metric.TABLES_SKIPPED,
-    },
-}
+_MOST_VALUES: Final = 100
+"""Numbers of one metric that one line may hold."""
 
 
 class CloudWatchSink:
@@ -56,7 +29,7 @@ class CloudWatchSink:
     def __init__(self, environment: Environment, *, level: str = "INFO") -> None:
         self._environment = environment
         self._logger = Logger(service="avesa", level=level)
-        self._counts: Counter[tuple[Metric, str]] = Counter()
+        self._values: defaultdict[str, defaultdict[Metric, list[float]]] = _nothing()
         self._lock = threading.Lock()
 
     def begin(self, **keys: object) -> None:
@@ -67,30 +40,47 @@ class CloudWatchSink:
     def emit(self, event: str, **fields: object) -> None:
         extra = {(f"{name}_" if name in _OWN_FIELDS else name): value for name, value in fields.items()}
         self._logger.info(event, extra=extra)
-        table = str(fields.get("table", ""))
         with self._lock:
-            for metric, field in _COUNTS.get(event, {}).items():
-                self._count(metric, table, 1 if field is None else fields.get(field))
-            for status, metric in _BY_STATUS.get(event, {}).items():
-                if fields.get("status") == status:
-                    self._count(metric, table, 1)
+            for metric, measured in METRICS.items():
+                value = _number(measured, event, fields)
+                if value is not None:
+                    self._keep(metric, measured, str(fields.get("table", "")), value)
 
     def flush(self) -> None:
-        """Publish what was counted since the last time: over all tables, and by table."""
+        """Publish what was measured since the last time, each metric with its own dimensions and no others."""
         with self._lock:
-            counts, self._counts = self._counts, Counter()
-        for table in sorted({table for _, table in counts}):
+            values, self._values = self._values, _nothing()
+        for table in sorted(values):
             metrics = EphemeralMetrics(namespace=NAMESPACE)
             metrics.add_dimension(ENVIRONMENT_DIMENSION, self._environment.value)
             if table:
                 metrics.add_dimension(TABLE_DIMENSION, table)
-            for (metric, of_table), count in counts.items():
-                if of_table == table:
-                    metrics.add_metric(metric.value, MetricUnit.Count, count)
+            for metric, numbers in values[table].items():
+                for number in numbers:
+                    metrics.add_metric(metric.value, METRICS[metric].unit.value, number)
             metrics.flush_metrics()
 
-    def _count(self, metric: Metric, table: str, many: object) -> None:
-        if isinstance(many, int) and many:
-            self._counts[metric, ""] += many
-            if table:
-                self._counts[metric, table] += many
+    def _keep(self, metric: Metric, measured: Measured, table: str, value: float) -> None:
+        if measured.by_table and not table:
+            return  # without its table it would be a metric of other dimensions, which nobody looks at
+        numbers = self._values[table if measured.by_table else ""][metric]
+        if not numbers or (measured.is_each_kept and len(numbers) < _MOST_VALUES):
+            numbers.append(value)
+        elif measured.is_each_kept:
+            numbers[-1] = max(numbers[-1], value)  # the greatest is what is looked at
+        else:
+            numbers[-1] += value
+
+
+def _nothing() -> defaultdict[str, defaultdict[Metric, list[float]]]:
+    return defaultdict(lambda: defaultdict(list))
+
+
+def _number(measured: Measured, event: str, fields: Mapping[str, object]) -> float | None:
+    """Return what the event adds to the metric; None when it has nothing to do with it."""
+    if event != measured.event or (measured.status is not None and fields.get("status") != measured.status):
+        return None
+    value = 1 if measured.field is None else fields.get(measured.field)
+    if not isinstance(value, int | float) or (not value and not measured.is_each_kept):
+        return None
+    return float(value)

@@ -64,7 +64,12 @@ def reconcile_table(context: StepContext, payload: Mapping[str, object]) -> Json
         usage=sum((chunk.usage for chunk in chunks), work.usage) + table.source.tally.take(),
     )
     context.events.emit(
-        "table_reconciled", tenant_id=task.tenant_id, table=task.table_name, source=agreed.source, lake=agreed.lake
+        "table_reconciled",
+        tenant_id=task.tenant_id,
+        table=task.table_name,
+        source=agreed.source,
+        lake=agreed.lake,
+        gap=agreed.source - agreed.lake,
     )
     return to_json(done)
 

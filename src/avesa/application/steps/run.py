@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from avesa.application.catalog import load_catalog
 from avesa.application.connection import connect, find_tenant
+from avesa.application.mattering import reasons_of
 from avesa.application.payloads import (
     RunEnd,
     TableTask,
@@ -126,10 +127,11 @@ def process_tenant(context: StepContext, payload: Mapping[str, object]) -> Json:
     return {"tables": [to_json(table) for table in tables]}
 
 
-def finish_tenant(context: StepContext, payload: Mapping[str, object]) -> Json:  # noqa: ARG001 - every step has it
+def finish_tenant(context: StepContext, payload: Mapping[str, object]) -> Json:
     """Give the tenant's result from those of its tables, or from the failure that kept them from being begun."""
     end = from_json(TenantEnd, payload)
     if end.error is not None:
+        context.events.emit("tenant_failed", tenant_id=end.task.tenant_id, status=Status.FAILED, error=end.error.words)
         return to_json(TenantResult(tenant_id=end.task.tenant_id, status=Status.FAILED, error=end.error.words))
     status = overall([table.status for table in end.tables])
     return to_json(TenantResult(tenant_id=end.task.tenant_id, status=status, tables=end.tables))
@@ -142,6 +144,11 @@ def aggregate_results(context: StepContext, payload: Mapping[str, object]) -> Js
     if job is None:
         raise UsageError(f"there is no job {end.job_id!r}; list the jobs with `avesa jobs`")
     status = overall([tenant.status for tenant in end.tenants])
-    context.jobs.put(replace(job, status=status, finished_at=context.clock.now(), tenants=end.tenants))
-    context.events.emit("job_finished", job_id=job.job_id, status=status)
+    finished_at = context.clock.now()
+    context.jobs.put(replace(job, status=status, finished_at=finished_at, tenants=end.tenants))
+    seconds = max(0.0, (finished_at - job.started_at).total_seconds())
+    context.events.emit("job_finished", job_id=job.job_id, status=status, seconds=round(seconds, 3))
+    reasons = reasons_of(end.tenants)
+    if reasons:
+        context.events.emit("run_matters", job_id=job.job_id, status=status, reasons=reasons)
     return {"job_id": job.job_id, "status": status.value, "tenants": [to_json(tenant) for tenant in end.tenants]}

@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING
 from avesa.application import planning
 from avesa.application.catalog import load_catalog
 from avesa.application.connection import connect, find_tenant
-from avesa.application.history import with_run
+from avesa.application.history import run_of, with_run
 from avesa.application.leasing import acquire, seen_at
+from avesa.application.operations import operations_of
 from avesa.application.payloads import StepFailure, TableEnd, TableTask, TableWork, from_json, to_json
 from avesa.application.source import IdRange
-from avesa.domain.errors import LeaseHeld, LeaseLost
+from avesa.domain.errors import IncompleteError, LeaseHeld, LeaseLost
 from avesa.domain.model import Chunk, ReadMode, Status, TablePlan, TableResult, Usage, Window
 from avesa.domain.names import manifest_prefix
 
@@ -192,6 +193,13 @@ def finish_table(context: StepContext, payload: Mapping[str, object]) -> Json:
         if result.status is not Status.COMPLETED:
             _remember_failure(context, end.work, result.error)
         context.tables.release(end.work.lease)
+    _tell(context, end, result)
+    return to_json(result)
+
+
+def _tell(context: StepContext, end: TableEnd, result: TableResult) -> None:
+    """Say how the table ended, and what that took."""
+    run = None if end.work is None else run_of(context, end.work, result.status)
     context.events.emit(
         "table_finished",
         tenant_id=end.task.tenant_id,
@@ -200,9 +208,15 @@ def finish_table(context: StepContext, payload: Mapping[str, object]) -> Json:
         records=result.records_extracted,
         opened=result.versions_opened,
         closed=result.versions_closed,
+        quarantined=result.quarantined,
+        coerced=result.coerced,
+        seconds=None if run is None else round(run.seconds, 3),
+        requests=None if run is None else run.usage.requests,
+        dollars=None if run is None or context.prices is None else context.prices.of(operations_of(run)),
         error=result.error,
     )
-    return to_json(result)
+    if end.error is not None and end.error.Error == IncompleteError.__name__:
+        context.events.emit("table_incomplete", tenant_id=end.task.tenant_id, table=end.task.table_name)
 
 
 def _result_of_failure(context: StepContext, end: TableEnd) -> TableResult:

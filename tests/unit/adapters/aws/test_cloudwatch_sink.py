@@ -8,7 +8,7 @@ import logging
 import pytest
 
 from avesa.adapters.aws.events import CloudWatchSink
-from avesa.domain.metric_names import NAMESPACE, Metric
+from avesa.domain.metric_names import METRICS, NAMESPACE, Metric
 from avesa.domain.model import Status
 from avesa.domain.names import Environment
 
@@ -70,19 +70,57 @@ def test_a_step_does_not_inherit_the_fields_of_the_one_before(capsys: pytest.Cap
     assert "chunk" not in line
 
 
-def test_counts_are_published_once_over_all_tables_and_by_table(
+def test_counts_are_summed_by_table_and_published_once(
     sink: CloudWatchSink, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for table, records in (("service/tickets", 1000), ("service/tickets", 10), ("time/entries", 5)):
-        sink.emit("page_landed", table=table, records=records, quarantined=0)
+        sink.emit("page_landed", table=table, records=records, is_last=records < 1000)
     sink.flush()
     sink.flush()
 
-    found = _metrics(_lines(capsys))
-    assert found["", Metric.RECORDS_EXTRACTED] == 1015
-    assert found["service/tickets", Metric.RECORDS_EXTRACTED] == 1010
-    assert found["service/tickets", Metric.PAGES_READ] == 2
-    assert ("", Metric.RECORDS_QUARANTINED) not in found
+    assert _metrics(_lines(capsys)) == {
+        ("service/tickets", Metric.RECORDS_EXTRACTED): 1010,
+        ("service/tickets", Metric.CHUNKS_READ): 1,
+        ("time/entries", Metric.RECORDS_EXTRACTED): 5,
+        ("time/entries", Metric.CHUNKS_READ): 1,
+    }
+
+
+def test_what_is_looked_at_by_its_absence_is_published_when_it_is_zero(
+    sink: CloudWatchSink, capsys: pytest.CaptureFixture[str]
+) -> None:
+    sink.emit("freshness_checked", table="time/entries", age_seconds=0, stale=0, tenants=0)
+    sink.flush()
+
+    assert _metrics(_lines(capsys)) == {
+        ("time/entries", Metric.FRESHNESS_SECONDS): 0,
+        ("time/entries", Metric.TABLES_STALE): 0,
+    }
+
+
+@pytest.mark.parametrize("metric", Metric)
+def test_a_metric_is_published_with_its_own_dimensions_and_unit(
+    sink: CloudWatchSink, capsys: pytest.CaptureFixture[str], metric: Metric
+) -> None:
+    measured = METRICS[metric]
+    fields: dict[str, object] = {"table": "time/entries", "tenant_id": "acme", "job_id": "j"}
+    if measured.field is not None:
+        fields[measured.field] = 3
+    if measured.status is not None:
+        fields["status"] = measured.status
+
+    sink.emit(measured.event, **fields)
+    sink.flush()
+
+    described = [
+        (block["Dimensions"], found["Unit"])
+        for line in _lines(capsys)
+        if isinstance(line.get("_aws"), dict)
+        for block in line["_aws"]["CloudWatchMetrics"]  # type: ignore[index]  # a dict, as asked
+        for found in block["Metrics"]
+        if found["Name"] == metric.value
+    ]
+    assert described == [([list(measured.dimensions)], measured.unit.value)]
 
 
 @pytest.mark.parametrize(
@@ -99,12 +137,7 @@ def test_a_tables_end_counts_under_its_status(
     sink.emit("table_finished", table="time/entries", status=status, opened=2, closed=0)
     sink.flush()
 
-    assert _metrics(_lines(capsys)) == {
-        ("", metric): 1,
-        ("time/entries", metric): 1,
-        ("", Metric.VERSIONS_OPENED): 2,
-        ("time/entries", Metric.VERSIONS_OPENED): 2,
-    }
+    assert _metrics(_lines(capsys)) == {("time/entries", metric): 1, ("time/entries", Metric.VERSIONS_OPENED): 2}
 
 
 def test_a_job_and_a_tenant_never_become_a_dimension(sink: CloudWatchSink, capsys: pytest.CaptureFixture[str]) -> None:
