@@ -10,7 +10,7 @@ from avesa.domain.metric_names import Metric
 HOUR_MINUTES: Final = 60
 DAY_MINUTES: Final = 24 * HOUR_MINUTES
 DAILY_DOLLARS: Final = 10.0
-"""Above what a day of ten tenants costs by far (docs/scale.md); raise it with the number of tenants."""
+"""Far above what a day of ten tenants is estimated at; raise it with the number of tenants."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -60,3 +60,60 @@ def test_no_value_shows_in_the_repr(secret_store: SecretStore) -> None:
     secret_store.put(NAME, VALUES)
 
     assert "planted" not in repr(secret_store)
+
+
+# ----------------------------------------------------------------------------------------------- rotation
+NEW = {**VALUES, "private_key": "planted-new-0452"}
+
+
+def test_a_rotation_puts_the_new_key_in_use_and_keeps_the_old_one(secret_store: SecretStore) -> None:
+    secret_store.put(NAME, VALUES)
+
+    secret_store.rotate(NAME, NEW)
+
+    assert (secret_store.get(NAME), secret_store.previous(NAME)) == (NEW, VALUES)
+
+
+def test_settling_for_the_new_key_forgets_the_old_one(secret_store: SecretStore) -> None:
+    secret_store.put(NAME, VALUES)
+    secret_store.rotate(NAME, NEW)
+
+    secret_store.settle(NAME, keep_new=True)
+    secret_store.settle(NAME, keep_new=True)
+
+    assert (secret_store.get(NAME), secret_store.previous(NAME)) == (NEW, None)
+
+
+def test_settling_for_the_old_key_forgets_the_new_one(secret_store: SecretStore) -> None:
+    secret_store.put(NAME, VALUES)
+    secret_store.rotate(NAME, NEW)
+
+    secret_store.settle(NAME, keep_new=False)
+
+    assert (secret_store.get(NAME), secret_store.previous(NAME)) == (VALUES, None)
+
+
+def test_settling_what_was_never_rotated_changes_nothing(secret_store: SecretStore) -> None:
+    secret_store.put(NAME, VALUES)
+
+    secret_store.settle(NAME, keep_new=False)
+
+    assert secret_store.get(NAME) == VALUES
+
+
+def test_forgetting_forgets_the_previous_key_too(secret_store: SecretStore) -> None:
+    secret_store.put(NAME, VALUES)
+    secret_store.rotate(NAME, NEW)
+
+    secret_store.delete(NAME)
+
+    assert (secret_store.get(NAME), secret_store.previous(NAME)) == (None, None)
+
+
+def test_a_rotation_may_follow_another(secret_store: SecretStore) -> None:
+    secret_store.put(NAME, VALUES)
+    for number in range(3):
+        secret_store.rotate(NAME, {**NEW, "client_id": str(number)})
+
+    assert secret_store.get(NAME) == {**NEW, "client_id": "2"}
+    assert secret_store.previous(NAME) == {**NEW, "client_id": "1"}

@@ -15,6 +15,7 @@ from tests.infrastructure.templates import (
     DATA,
     MONITORING,
     PERFORMANCE,
+    PLANTED,
     REGION,
     ROOT,
     Assembly,
@@ -294,6 +295,13 @@ def test_the_overview_shows_every_metric_that_is_published_and_no_other(assembly
                 shown.add((name, frozenset(zip(rest[::2], rest[1::2], strict=True))))
 
     assert shown == _published(assembly)
+
+
+def test_no_secret_of_the_deployers_environment_is_in_an_assembly(assembly: Assembly) -> None:
+    files = [path for path in assembly.folder.rglob("*") if path.is_file()]
+
+    assert len(files) > 3
+    assert [path for path in files if PLANTED.encode() in path.read_bytes()] == []
 
 
 def test_a_skipped_table_raises_no_alarm(assembly: Assembly) -> None:

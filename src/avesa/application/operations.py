@@ -1,8 +1,7 @@
 """What one run does on AWS, counted beforehand: transitions, calls, requests to S3 and DynamoDB.
 
-The numbers of requests are those that the steps make, written down once and held to a real run by a test on the
-emulator (tests/emulator/test_operation_counts.py: each within a tenth). How long functions take is assumed: it was
-never measured on AWS.
+The numbers are read off the steps and definitions, and no measurement holds them yet; how long functions take is
+assumed.
 """
 
 from __future__ import annotations
@@ -19,7 +18,7 @@ if TYPE_CHECKING:
 _LOG_BYTES_PER_CALL: Final = 2_500
 _GB: Final = 1e9
 MEMORY_GB: Final = {"small": 0.5, "chunk": 1769 / 1024, "transform": 3538 / 1024}
-"""As infrastructure/components/functions.py sizes them; a test compares."""
+"""As infrastructure/components/functions.py sizes them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -73,6 +73,9 @@ def setup_service(
     # The secret first: a tenant without credentials would fail every run, a secret without a tenant harms nothing.
     context.secrets.put(secret_name(tenant_id, service, context.environment), asdict(credentials))
     context.registry.put(tenant)
+    if known is not None and known.rotated_at is not None:
+        # A key from before a swap that nobody finished is of no more use.
+        context.secrets.settle(secret_name(tenant_id, service, context.environment), keep_new=True)
     return SetupResult(tenant=tenant, is_new=known is None, tables=probes)
 
 

@@ -56,6 +56,8 @@ class TenantService:
     api_base_url: str
     untrusted_filters: tuple[str, ...] = ()
     """Endpoints whose time filter the source ignores (probed at set-up): read whole every time."""
+    rotated_at: datetime | None = None
+    """When the key was swapped that is not yet proven by a run; its predecessor is kept until then."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

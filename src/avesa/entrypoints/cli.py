@@ -22,6 +22,7 @@ from avesa.entrypoints.commands.maintain import maintain
 from avesa.entrypoints.commands.plan import plan
 from avesa.entrypoints.commands.quarantine import quarantine
 from avesa.entrypoints.commands.query import query
+from avesa.entrypoints.commands.rotate_secret import rotate_secret
 from avesa.entrypoints.commands.run import backfill, rebuild, run
 from avesa.entrypoints.commands.setup_service import setup_service
 from avesa.entrypoints.commands.simulate import simulate
@@ -55,7 +56,7 @@ def cli() -> None:
 
 
 for _command in (
-    *(demo, setup_service, plan, run, status, jobs, job, query, rebuild, backfill, simulate),
+    *(demo, setup_service, rotate_secret, plan, run, status, jobs, job, query, rebuild, backfill, simulate),
     *(quarantine, verify, maintain, erase_tenant, erase_record, deployments),
 ):
     cli.add_command(_command)

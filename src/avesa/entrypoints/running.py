@@ -76,6 +76,7 @@ def _perform_on_aws(options: RunOptions, request: Mapping[str, object]) -> RunEn
 
 
 def _perform_here(options: RunOptions, request: Mapping[str, object]) -> RunEnding:
+    from avesa.application.rotation import finish_proven
     from avesa.application.workflow import run_pipeline
     from avesa.bootstrap.local import LocalSettings, local_application
     from avesa.entrypoints.stopping import stopping_on_signals
@@ -94,7 +95,15 @@ def _perform_here(options: RunOptions, request: Mapping[str, object]) -> RunEndi
         started = time.monotonic()
         with local_application(settings) as application, watching.shown():
             result = run_pipeline(application, {name: value for name, value in request.items() if value is not None})
+            finish_proven(application.context, _completed(result))
         return RunEnding(result=result, seconds=time.monotonic() - started, is_stopped=wish.is_stopping())
+
+
+def _completed(result: Json) -> list[str]:
+    from avesa.domain.model import Status
+    from avesa.entrypoints.report import tenants_of
+
+    return [tenant.tenant_id for tenant in tenants_of(result["tenants"]) if tenant.status is Status.COMPLETED]
 
 
 def _bounds(parallel: Parallel) -> Bounds:

@@ -61,5 +61,17 @@ class SecretStore(Protocol):
     def put(self, name: str, values: dict[str, str]) -> None:
         """Store the credentials, in place of earlier ones."""
 
+    def rotate(self, name: str, values: dict[str, str]) -> None:
+        """Store the credentials in place of the present ones, which stay as the previous ones until they are forgotten.
+
+        A crash leaves the present ones in use or the new ones, never none.
+        """
+
+    def previous(self, name: str) -> dict[str, str] | None:
+        """Return the credentials before the last rotation, or None."""
+
+    def settle(self, name: str, *, keep_new: bool) -> None:
+        """Forget the previous credentials; without `keep_new` they are taken back into use first."""
+
     def delete(self, name: str) -> None:
-        """Forget the credentials; none there is no error."""
+        """Forget the credentials, the previous ones too; none there is no error."""

@@ -109,7 +109,26 @@ class EncryptedSecretStore:
         with refusals(f"secret file {path}"):
             write_file(path, token, overwrite=True, mode=_OWNER_ONLY_FILE)
 
+    def rotate(self, name: str, values: dict[str, str]) -> None:
+        present = self.get(name)
+        if present is not None:
+            self.put(_previous(name), present)
+        self.put(name, values)
+
+    def previous(self, name: str) -> dict[str, str] | None:
+        return self.get(_previous(name))
+
+    def settle(self, name: str, *, keep_new: bool) -> None:
+        old = None if keep_new else self.previous(name)
+        if old is not None:
+            self.put(name, old)
+        self._unlink(_previous(name))
+
     def delete(self, name: str) -> None:
+        self._unlink(_previous(name))
+        self._unlink(name)
+
+    def _unlink(self, name: str) -> None:
         path = self._path(name)
         with refusals(f"secret file {path}"):
             path.unlink(missing_ok=True)
@@ -135,6 +154,11 @@ class EncryptedSecretStore:
 
     def _others(self) -> Iterator[Path]:
         return self._folder.glob(f"*{_FILE_ENDING}")
+
+
+def _previous(name: str) -> str:
+    """Return the name under which what was there before a rotation lies; nobody else's can be the same."""
+    return f"{name}\0previous"
 
 
 class _Content(msgspec.Struct):
