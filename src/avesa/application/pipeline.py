@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Final
 from avesa.application.steps.chunk import process_chunk
 from avesa.application.steps.erase_record import erase_record
 from avesa.application.steps.erase_tenant import erase_tenant
-from avesa.application.steps.maintain import maintain_table
 from avesa.application.steps.freshness import check_freshness
+from avesa.application.steps.maintain import maintain_table
 from avesa.application.steps.reconcile import reconcile_table
 from avesa.application.steps.retry import retry_quarantine
 from avesa.application.steps.run import aggregate_results, finish_tenant, orchestrate_pipeline, process_tenant
