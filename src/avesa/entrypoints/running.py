@@ -100,10 +100,11 @@ def _perform_here(options: RunOptions, request: Mapping[str, object]) -> RunEndi
 
 
 def _completed(result: Json) -> list[str]:
-    from avesa.domain.model import Status
-    from avesa.entrypoints.report import tenants_of
+    from avesa.application.payloads import from_json
+    from avesa.domain.model import Status, TenantResult
 
-    return [tenant.tenant_id for tenant in tenants_of(result["tenants"]) if tenant.status is Status.COMPLETED]
+    tenants = from_json(list[TenantResult], result["tenants"])
+    return [tenant.tenant_id for tenant in tenants if tenant.status is Status.COMPLETED]
 
 
 def _bounds(parallel: Parallel) -> Bounds:
