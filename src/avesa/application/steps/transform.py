@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 from avesa.application.catalog import load_catalog
 from avesa.application.erasures import Erasures
 from avesa.application.folding import fold_groups
+from avesa.application.history import with_run
 from avesa.application.leasing import seen_at
 from avesa.application.maintain import is_maintenance_due, maintain_after_run, maintain_for_run
-from avesa.application.history import with_run
 from avesa.application.payloads import TableWork, from_json, to_json
 from avesa.application.steps.chunk import quarantine
 from avesa.application.steps.verify import verify_for_run
