@@ -50,7 +50,7 @@ def watches(names: Names, tables: Sequence[str]) -> Iterator[Watch]:
             yield Watch(
                 slug=f"{base}-{word}",
                 meaning=f"an execution of {base} {word.replace('-', ' ')}; its history says where; the next goes on",
-                runbook="run-is-stuck.md",
+                runbook="a-run-is-stuck.md",
                 metric=machine_metric(names, base, name),
             )
     for alarm in OWN_ALARMS:
@@ -59,7 +59,7 @@ def watches(names: Names, tables: Sequence[str]) -> Iterator[Watch]:
     yield Watch(
         slug="schedule-not-started",
         meaning="a schedule could not start what it is for: look at the schedule's role and target",
-        runbook="run-is-stuck.md",
+        runbook="a-run-is-stuck.md",
         metric=cloudwatch.Metric(
             namespace="AWS/Scheduler",
             metric_name="TargetErrorCount",
@@ -71,7 +71,7 @@ def watches(names: Names, tables: Sequence[str]) -> Iterator[Watch]:
     yield Watch(
         slug="dead-letters",
         meaning="what a schedule was to start was given up and lies in the queue of dead letters",
-        runbook="run-is-stuck.md",
+        runbook="a-run-is-stuck.md",
         metric=cloudwatch.Metric(
             namespace="AWS/SQS",
             metric_name="ApproximateNumberOfMessagesVisible",
@@ -84,7 +84,7 @@ def watches(names: Names, tables: Sequence[str]) -> Iterator[Watch]:
         yield Watch(
             slug="no-run",
             meaning=f"no run has begun for {_SILENT_HOURS} hours: look at the schedules",
-            runbook="run-is-stuck.md",
+            runbook="a-run-is-stuck.md",
             metric=own_metrics(names, Metric.JOBS_STARTED, ())[0],
             periods=_SILENT_HOURS,
             operator=cloudwatch.ComparisonOperator.LESS_THAN_THRESHOLD,
@@ -105,7 +105,7 @@ def _limits(names: Names) -> Iterator[Watch]:
     yield Watch(
         slug="canonical-transform-slow",
         meaning="a fold took four fifths of its function's time: give it more memory, or load in smaller ranges",
-        runbook="run-is-stuck.md",
+        runbook="a-run-is-stuck.md",
         metric=function_metric(names, "canonical-transform", "Duration", "Maximum", minutes=60),
         threshold=BY_SLUG["canonical-transform"].timeout_seconds * 1000 * _SOON,
     )

@@ -147,7 +147,7 @@ def _show(tables: list[Facts], stale: int) -> None:
         if facts["last_error"]:
             out.print(printable(f"{facts['tenant_id']} {facts['table_name']}: {facts['last_error']}"))
     if stale:
-        out.print(f"{stale} of {len(tables)} tables are stale: what to do is in docs/how-to/table-is-stale.md")
+        out.print(f"{stale} of {len(tables)} tables are stale: what to do is in docs/how-to/a-table-is-stale.md")
 
 
 def watch_tables(out: Console, look: Callable[[], list[Facts]], *, pause: Callable[[], None]) -> int:
