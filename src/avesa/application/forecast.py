@@ -22,7 +22,7 @@ from avesa.application.source import IdRange
 from avesa.application.steps.run import tenant_tasks
 from avesa.domain.errors import SourceError
 from avesa.domain.model import ReadMode, Usage, Window
-from avesa.domain.prices import Prices  # noqa: TC001 - the type of a field, looked up when a forecast is stored
+from avesa.domain.prices import Operations, Prices
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -55,6 +55,8 @@ class TableForecast:
     received_bytes: int = 0
     stored_bytes: int = 0
     dollars: float = 0.0
+    operations: Operations = field(default_factory=Operations)
+    """What AWS would bill, whose price `dollars` is."""
     guesses: tuple[str, ...] = ()
     """What is not counted or measured, in words."""
     error: str | None = None
@@ -111,7 +113,12 @@ def _of_table(asker: Asker, task: TableTask) -> TableForecast:
         read = _remaining(context, state, read, guesses)
     rates = rates_of(state, mode, sampled=_sampled(asker, endpoint, limits, window, state, read), guesses=guesses)
     demand = demand_of(read, limits)
-    return _told(asker, task, window, read, demand, rates, guesses)
+    is_new = state.bookmark_at is None
+    operations = table_operations(
+        demand, records=read.records, answer_seconds=rates.answer_seconds, is_new=is_new, is_swept=read.is_swept
+    )
+    told = _told(asker, task, window, read, demand, rates, guesses)
+    return replace(told, operations=operations, dollars=asker.prices.of(operations))
 
 
 def _read(
@@ -181,7 +188,6 @@ def _told(
     limits = asker.catalog.limits(task.table_name)
     at_once = min(limits.max_concurrency, asker.context.bounds.chunks)
     received = round(read.records * rates.record_bytes)
-    operations = table_operations(demand, records=read.records, answer_seconds=rates.answer_seconds)
     return TableForecast(
         tenant_id=task.tenant_id,
         table_name=task.table_name,
@@ -194,6 +200,5 @@ def _told(
         seconds=rates.seconds(rounds=demand.rounds(at_once), records=read.records),
         received_bytes=received,
         stored_bytes=math.ceil(received * STORED_SHARE),
-        dollars=asker.prices.of(operations),
         guesses=tuple(guesses),
     )
