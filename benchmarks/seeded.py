@@ -44,6 +44,8 @@ ENDPOINT: Final = "service/tickets"
 FIRST_ID: Final = BUCKET_WIDTH
 """Tables begin with a whole bucket."""
 _PAGE: Final = 1000
+_TEXTS: Final = {"summary": b"summary", "description": b"initialDescription"}
+"""Columns of text, and the fields that they are of."""
 _JOB: Final = "20260101T000000Z-seeded"
 _READ_AT: Final = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -84,8 +86,15 @@ def bodies_of(tickets: Corpus) -> list[bytes]:
 
 
 def record_of(bodies: Sequence[bytes], record_id: int) -> bytes:
-    """Return the ticket that a seeded table has under the id."""
-    return b'{"id":%d,%b' % (record_id, bodies[record_id % len(bodies)])
+    """Return the ticket that a seeded table has under the id.
+
+    Its texts begin with the id: a table whose texts came round again would be smaller than any real one.
+    """
+    body = bodies[record_id % len(bodies)]
+    for name in _TEXTS.values():
+        begin = b'"%b":"' % name
+        body = body.replace(begin, b"%b%d " % (begin, record_id), 1)
+    return b'{"id":%d,%b' % (record_id, body)
 
 
 def _records(bodies: Sequence[bytes], ids: range) -> list[RawRecord]:
@@ -133,6 +142,9 @@ def _bucket(
     """Write a bucket as the first one is, with its own ids, up to the table's last."""
     prefix = canonical_prefix(TENANT, mapping.table)
     ahead = (bucket - first[0].bucket) * BUCKET_WIDTH
+    texts = ", ".join(
+        f"(id::BIGINT + {ahead})::VARCHAR || substr({name}, strpos({name}, ' ')) AS {name}" for name in _TEXTS
+    )
     with (
         TemporaryDirectory(prefix="avesa-seed-") as folder,
         lake.local_copies([prefix + first[0].path]) as (path,),
@@ -141,7 +153,7 @@ def _bucket(
         target = Path(folder, "bucket.parquet")
         query = (
             f"COPY (SELECT * REPLACE ((id::BIGINT + {ahead})::VARCHAR AS id, "  # noqa: S608 - numbers of ours
-            f"(id::BIGINT + {ahead})::VARCHAR AS ticket_number) "
+            f"(id::BIGINT + {ahead})::VARCHAR AS ticket_number, {texts}) "
             f"FROM read_parquet(?, hive_partitioning=false) WHERE id::BIGINT + {ahead} < {end}) "
             f"TO '{target.as_posix()}' (FORMAT parquet, COMPRESSION zstd)"
         )
