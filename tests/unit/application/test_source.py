@@ -382,13 +382,14 @@ def test_a_count_that_is_none_is_asked_for_again(body: bytes) -> None:
 
 
 def test_every_page_carries_the_filter() -> None:
-    world = World()
+    world = World(edit=lambda endpoints: endpoints["limits"].update(page_size=5))
     world.run()
     world.site.company("acme").edit(TICKETS, min(world.truth()), {"summary": "x"}, at=world.clock.now())
     world.run(since="2024-01-01T00:00:00Z", until="2024-08-01T00:00:00Z")
 
     pages = world.asked("service/tickets?")
     assert len(pages) > 3
+    assert any("pageId=" in url for url in pages)
     assert all("lastUpdated" in url for url in pages)
 
 
