@@ -149,6 +149,15 @@ def test_a_step_back_is_not_followed_by_one_forth(past: Past) -> None:
     assert release_before(past.records, ALL) == first
 
 
+def test_a_step_back_that_failed_is_tried_again(past: Past) -> None:
+    past.deployed(A)
+    second = past.deployed(B)
+    past.deployed(C)
+    past.deployed(B, release=second, outcome=Outcome.FAILED)
+
+    assert release_before(past.records, ALL) == second
+
+
 def test_only_what_was_deployed_in_whole_is_gone_back_to_in_whole(past: Past) -> None:
     first = past.deployed(A)
     second = past.deployed(B, LAMBDAS)

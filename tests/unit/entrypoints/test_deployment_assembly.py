@@ -70,6 +70,7 @@ def assembly(tmp_path: Path) -> Path:
     (folder / "asset.cafe.zip").write_bytes(b"code")
     (folder / "asset.0ld.zip").write_bytes(b"of an earlier synthesis")
     (folder / "tree.json").write_text("{}")
+    (folder / f"{STACK}.metadata.json").write_text("{}")
     return folder
 
 
@@ -96,7 +97,8 @@ def test_a_release_has_what_its_manifests_name_and_comes_back_so(assembly: Path,
 
     assert mappings == {"canonical/tickets.json": b"{}"}
     assert {path.name for path in target.iterdir()} == {
-        "asset.cafe.zip", "cdk.out", "manifest.json", f"{STACK}.assets.json", f"{STACK}.template.json",
+        "asset.cafe.zip", "cdk.out", "manifest.json", "tree.json",
+        f"{STACK}.assets.json", f"{STACK}.metadata.json", f"{STACK}.template.json",
     }  # fmt: skip
     assert all((target / path.name).read_bytes() == path.read_bytes() for path in target.iterdir())
 

@@ -23,18 +23,20 @@ Template = dict[str, Any]
 FUNCTION: Final = "AWS::Lambda::Function"
 MAPPINGS: Final = "mappings/"
 ASSEMBLY: Final = "assembly/"
-_ALWAYS: Final = ("manifest.json", "cdk.out")
+MADE: Final = ("*.template.json", "*.assets.json", "*.metadata.json")
+"""What a synthesis writes for each stack; the manifest names all of it."""
+_ALWAYS: Final = ("manifest.json", "cdk.out", "tree.json")
 
 
 def release_files(assembly: Path, mappings: Mapping[str, bytes]) -> Iterator[tuple[str, bytes]]:
     """Give everything that deploying the assembly needs, by its path in a release: what the stacks' manifests name, and
     the mappings. Packages of earlier syntheses in the same folder are left out.
     """
-    for path in (*(assembly / name for name in _ALWAYS), *sorted(assembly.glob("*.template.json"))):
+    made = [path for pattern in MADE for path in sorted(assembly.glob(pattern))]
+    for path in (*(assembly / name for name in _ALWAYS), *made):
         yield f"{ASSEMBLY}{path.name}", path.read_bytes()
     named: set[str] = set()
-    for path in sorted(assembly.glob("*.assets.json")):
-        yield f"{ASSEMBLY}{path.name}", path.read_bytes()
+    for path in assembly.glob("*.assets.json"):
         named |= {item["source"]["path"] for item in json.loads(path.read_bytes())["files"].values()}
     for name in sorted(name for name in named if not name.endswith(".template.json")):
         yield f"{ASSEMBLY}{name}", (assembly / name).read_bytes()

@@ -13,6 +13,7 @@ from avesa.bootstrap.releases import open_release_store
 from avesa.domain.deployments import Components, Part
 from avesa.domain.errors import AvesaError
 from avesa.entrypoints.deployment.assembly import (
+    MADE,
     lay_out,
     read_template,
     release_files,
@@ -39,8 +40,9 @@ def package(environment: Environment, account: str, region: str, variables: Mapp
 
     It needs no credentials, and gives none to what it starts.
     """
-    for stale in [*ASSEMBLY.glob("*.template.json"), *ASSEMBLY.glob("*.assets.json")]:
-        stale.unlink()
+    for pattern in MADE:
+        for stale in list(ASSEMBLY.glob(pattern)):
+            stale.unlink()
     context = ["--context", f"environment={environment.value}"]
     arguments = ["synth", "--quiet", "--no-notices", "--output", str(ASSEMBLY), *context]
     run_cdk(arguments, cdk_variables(environment, account, region, variables), bootstrap=_bootstrap(account, region))
