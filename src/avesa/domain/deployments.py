@@ -103,14 +103,17 @@ def is_unchanged(records: Sequence[DeploymentRecord], components: Components, co
 def release_before(records: Sequence[DeploymentRecord], components: Components) -> str:
     """Return the release to go back to: the newest one that was deployed well and is older than what is there now.
 
-    Older by its making, not by its last deployment: after a step back, the next one goes further back and not forth.
-    After a deployment that failed, what is there now is that one; a step back that failed is tried again. Raises
-    UsageError when there is none.
+    Where every part is of one commit, releases of that commit are passed over: they would change nothing. Older by its
+    making, not by its last deployment: after a step back, the next one goes further back and not forth. After a
+    deployment that failed, what is there now is that one; a step back that failed is tried again. Raises UsageError
+    when there is none.
     """
     kept = [item for item in records if not (item.kind is Kind.ROLLBACK and item.outcome is Outcome.FAILED)]
     there = [current(kept, part) for part in components.parts]
     now = max((item.release_id for item in there if item is not None), default="")
-    older = [name for name in good_releases(records, components) if name < now]
+    commits = {item.commit for item in there if item is not None}
+    same = {item.release_id for item in records if commits == {item.commit}}
+    older = [name for name in good_releases(records, components) - same if name < now]
     if not older:
         raise UsageError(
             f"there is no release before {now or 'the first one'} for {components.value}: `avesa deployments` lists "

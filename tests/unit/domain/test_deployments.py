@@ -158,6 +158,22 @@ def test_a_step_back_that_failed_is_tried_again(past: Past) -> None:
     assert release_before(past.records, ALL) == second
 
 
+def test_going_back_skips_releases_of_the_same_commit(past: Past) -> None:
+    first = past.deployed(A)
+    past.deployed(B, LAMBDAS)
+    past.deployed(B)
+
+    assert release_before(past.records, LAMBDAS) == first
+
+
+def test_after_the_functions_alone_went_back_all_else_can_follow_to_the_same_commit(past: Past) -> None:
+    first = past.deployed(A)
+    past.deployed(B)
+    past.deployed(A, LAMBDAS, release=first)
+
+    assert release_before(past.records, ALL) == first
+
+
 def test_only_what_was_deployed_in_whole_is_gone_back_to_in_whole(past: Past) -> None:
     first = past.deployed(A)
     second = past.deployed(B, LAMBDAS)
