@@ -151,7 +151,16 @@ def counted(context: StepContext, counter: WriteCounter, transport: Transport) -
         secrets=cast("SecretStore", _Counted(context.secrets, counter, {"put": "secret"})),
         raw=cast(
             "RawStore",
-            _Counted(context.raw, counter, {"write": "raw part", "write_deletions": "deletions part"}),
+            _Counted(
+                context.raw,
+                counter,
+                {
+                    "write": "raw part",
+                    "put_page": "raw part",
+                    "write_deletions": "deletions part",
+                    "drop_projected": "columns deleted",
+                },
+            ),
         ),
         lake=lake,
         canonical=_CountedDelta(lake, context.clock, counter),

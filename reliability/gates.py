@@ -219,6 +219,9 @@ class TurnExecutor:
     def prepare(self, function: Callable[..., object]) -> None:
         """Nothing is to be got ready."""
 
+    def parse(self, function: Callable[[bytes, Item], Result], body: bytes, item: Item) -> Result:
+        return function(body, item)
+
     def map_parsing(self, function: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
         return map(function, items)
 

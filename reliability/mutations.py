@@ -78,9 +78,9 @@ MUTATIONS: Final = (
     Mutation(
         name="error as end of data",
         module="application/steps/chunk.py",
-        old="        answer = source.page(endpoint, limits, window=chunk.window, ids=ids)\n",
+        old="        answer = source.page(endpoint, limits, window=chunk.window, ids=ids, split=split)\n",
         new="        from avesa.domain.errors import TransientSourceError\n"
-        "        try:\n            answer = source.page(endpoint, limits, window=chunk.window, ids=ids)\n"
+        "        try:\n            answer = source.page(endpoint, limits, window=chunk.window, ids=ids, split=split)\n"
         "        except TransientSourceError:\n            chunk = replace(chunk, status=Status.COMPLETED)\n"
         "            context.chunks.checkpoint(work.lease, chunk)\n            return chunk\n",
         hunter="tests/unit/application/test_runs.py",

@@ -35,8 +35,8 @@ class PortFault:
 
 _STATE_WRITES: Final = ("tables.save", "chunks.add")
 PORT_FAULTS: Final = (
-    PortFault("raw put refused", ("raw.write", "raw.write_deletions"), Moment.BEFORE),
-    PortFault("raw put landed, not told", ("raw.write", "raw.write_deletions"), Moment.AFTER),
+    PortFault("raw put refused", ("raw.put_page", "raw.write", "raw.write_deletions"), Moment.BEFORE),
+    PortFault("raw put landed, not told", ("raw.put_page", "raw.write", "raw.write_deletions"), Moment.AFTER),
     PortFault("checkpoint refused", ("chunks.checkpoint",), Moment.BEFORE),
     PortFault("checkpoint landed, not told", ("chunks.checkpoint",), Moment.AFTER),
     PortFault("state write refused", _STATE_WRITES, Moment.BEFORE),

@@ -7,10 +7,12 @@ import signal
 import subprocess
 import sys
 import threading
+from multiprocessing.shared_memory import SharedMemory
 from typing import TYPE_CHECKING, NoReturn
 
 import pytest
 
+from avesa.adapters.machine.blocks import SharedBlocks
 from avesa.adapters.machine.processes import ProcessExecutor
 from avesa.domain.errors import AvesaError
 
@@ -197,3 +199,46 @@ def test_ctrl_c_prints_no_traceback_of_a_worker(tmp_path: Path) -> None:
 
     assert told == "interrupted\n"
     assert started.returncode == 0
+
+
+def _length_and_process(body: bytes, more: int) -> tuple[int, int]:
+    return len(body) + more, os.getpid()
+
+
+def _refuse(body: bytes, _: int) -> NoReturn:
+    raise ValueError(f"{len(body)} bytes")
+
+
+def test_a_large_body_is_parsed_in_another_process_once_they_are_there(executor: ProcessExecutor) -> None:
+    body = os.urandom(3_000_000)
+    before = executor.parse(_length_and_process, body, 1)
+
+    list(executor.map_parsing(_process_id, range(2)))
+    after = [executor.parse(_length_and_process, body[:size], 1) for size in (3_000_000, 2_000_000, 2_500_000)]
+
+    assert before == (3_000_001, os.getpid())
+    assert [length for length, _ in after] == [3_000_001, 2_000_001, 2_500_001]
+    assert os.getpid() not in {process for _, process in after}
+
+
+def test_a_small_body_is_parsed_here(executor: ProcessExecutor) -> None:
+    list(executor.map_parsing(_process_id, range(2)))
+
+    assert executor.parse(_length_and_process, b"small", 0) == (5, os.getpid())
+
+
+def test_what_a_parse_raises_reaches_the_caller(executor: ProcessExecutor) -> None:
+    list(executor.map_parsing(_process_id, range(2)))
+
+    with pytest.raises(ValueError, match="3000000 bytes"):
+        executor.parse(_refuse, bytes(3_000_000), 0)
+
+
+def test_shared_memory_is_given_back_at_the_end() -> None:
+    blocks = SharedBlocks()
+    with blocks.holding(bytes(5_000_000)) as name:
+        pass
+    blocks.close()
+
+    with pytest.raises(FileNotFoundError):
+        SharedMemory(name=name)

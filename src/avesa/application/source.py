@@ -9,11 +9,11 @@ import json
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
 from avesa.application.tally import Tally
 from avesa.connectors import connectwise
-from avesa.connectors.pages import Page, split_page
+from avesa.connectors.pages import split_page
 from avesa.domain.errors import SourceError, TablePermanentError, TransientSourceError
 from avesa.ports.source import HttpRequest, HttpResponse
 
@@ -22,9 +22,11 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from avesa.connectors.connectwise import Credentials
+    from avesa.connectors.pages import Page
     from avesa.connectors.settings import Endpoint, Limits
     from avesa.domain.model import Window
     from avesa.ports.source import RequestBudget, Transport
+    from avesa.ports.tables import SplitPage
     from avesa.ports.time import Clock
     from avesa.ports.work import EventSink
 
@@ -37,8 +39,8 @@ _THROTTLE_PATIENCE: Final = 4
 """A throttled request may be tried this many times as often as a failing one: the site is well, only busy."""
 _IDS_PER_REQUEST: Final = 150
 """Ids of up to ten digits that fit an address of 2,000 characters, the guide's advice."""
-_LENGTH_OF_AN_ID_ALONE: Final = len(b'{"id":-9223372036854775808}') + 2
-"""Bytes of the longest record that has nothing but its id, a space or two included."""
+
+P = TypeVar("P", bound="SplitPage")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,10 +52,10 @@ class IdRange:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(Generic[P]):
     """An answer's page, whether another follows and after which id, and the source's clock when it was asked."""
 
-    page: Page
+    page: P
     has_more: bool
     source_now: datetime
     resume_after: int | None = None
@@ -96,9 +98,11 @@ class Source:
         text = _conditions(endpoint, window, span.after, span.upto)
         return self._ask(f"{endpoint.path}/count", _query(conditions=text), limits, read=self._read_count)
 
-    def page(self, endpoint: Endpoint, limits: Limits, *, window: Window, ids: IdRange) -> Answer:
-        """Return the first page of ids after `ids.after`, ascending by id."""
-        return self._page(endpoint, limits, window=window, ids=ids, fields="", drop=endpoint.drop_fields)
+    def page(
+        self, endpoint: Endpoint, limits: Limits, *, window: Window, ids: IdRange, split: Callable[[bytes], P]
+    ) -> Answer[P]:
+        """Return the first page of ids after `ids.after`, ascending by id, as `split` makes it of the answer's body."""
+        return self._page(endpoint, limits, window=window, ids=ids, fields="", split=split)
 
     def ids(self, endpoint: Endpoint, limits: Limits, *, window: Window, ids: IdRange) -> Iterator[Page]:
         """Yield the pages of a window and id range, with the ids alone. Raises TablePermanentError if a page cannot be
@@ -107,7 +111,7 @@ class Source:
         after = ids.after
         while True:
             answer = self._page(
-                endpoint, limits, window=window, ids=IdRange(after=after, upto=ids.upto), fields="id", drop=()
+                endpoint, limits, window=window, ids=IdRange(after=after, upto=ids.upto), fields="id", split=split_page
             )
             yield answer.page
             if not answer.has_more:
@@ -159,8 +163,15 @@ class Source:
         return page.records[0].id if page.records else None
 
     def _page(
-        self, endpoint: Endpoint, limits: Limits, *, window: Window, ids: IdRange, fields: str, drop: tuple[str, ...]
-    ) -> Answer:
+        self,
+        endpoint: Endpoint,
+        limits: Limits,
+        *,
+        window: Window,
+        ids: IdRange,
+        fields: str,
+        split: Callable[[bytes], P],
+    ) -> Answer[P]:
         forward = endpoint.paging == "forward-only"
         after = None if forward else ids.after
         query = _query(
@@ -172,16 +183,16 @@ class Source:
             query["orderBy"] = "id asc"
         headers = {"pagination-type": "forward-only"} if forward else {}
 
-        def read(response: HttpResponse) -> Answer:
-            page = split_page(response.body, drop_fields=drop)
+        def read(response: HttpResponse) -> Answer[P]:
+            page = split(response.body)
             _check_order(page, ids, endpoint.path)
             if not fields:
                 _check_content(page, endpoint.path)
             promised = connectwise.has_next(response.headers)
-            is_empty = not page.records and not page.rejected
+            is_empty = not page.ids and not page.rejected
             # A server that sends no Link header is asked until a page is empty.
             has_more = not is_empty and promised is not False
-            resume = page.records[-1].id if page.records else ids.after
+            resume = page.ids[-1] if page.ids else ids.after
             told = connectwise.next_page_id(response.headers) if forward and page.rejected else None
             if told is not None and (resume is None or told > resume):
                 resume = told
@@ -324,25 +335,22 @@ def _conditions(endpoint: Endpoint, window: Window, after_id: int | None, upto_i
     )
 
 
-def _check_content(page: Page, path: str) -> None:
+def _check_content(page: SplitPage, path: str) -> None:
     """Raise TransientSourceError for records of an id alone: the answer to another question, which would lie in the
     table as a nearly empty row.
     """
-    for record in page.records:
-        if len(record.payload) <= _LENGTH_OF_AN_ID_ALONE:
-            raise TransientSourceError(f"{path}: the page holds ids in the place of records (id {record.id})")
+    if page.bare_id is not None:
+        raise TransientSourceError(f"{path}: the page holds ids in the place of records (id {page.bare_id})")
 
 
-def _check_order(page: Page, ids: IdRange, path: str) -> None:
+def _check_order(page: SplitPage, ids: IdRange, path: str) -> None:
     """Raise TransientSourceError unless ids ascend within (after, upto]: a repeated or unordered page would hide
     records.
     """
     last = ids.after
-    for record in page.records:
-        if last is not None and record.id <= last:
-            raise TransientSourceError(f"{path}: the page repeats an id or is out of order ({record.id} after {last})")
-        last = record.id
-    if page.records and ids.upto is not None and page.records[-1].id > ids.upto:
-        raise TransientSourceError(
-            f"{path}: the page ignores the condition id <= {ids.upto} (it holds {page.records[-1].id})"
-        )
+    for record_id in page.ids:
+        if last is not None and record_id <= last:
+            raise TransientSourceError(f"{path}: the page repeats an id or is out of order ({record_id} after {last})")
+        last = record_id
+    if page.ids and ids.upto is not None and page.ids[-1] > ids.upto:
+        raise TransientSourceError(f"{path}: the page ignores the condition id <= {ids.upto} (it holds {page.ids[-1]})")

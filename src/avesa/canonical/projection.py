@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from avesa.canonical.mapping import CanonicalMapping
     from avesa.canonical.values import Value
 
-_HASH_BYTES = 16
+HASH_BYTES = 16
 
 
 class Projected(NamedTuple):
@@ -38,6 +38,7 @@ class Projection:
         self._names = tuple(column.name for column in mapping.columns)
         self._typed = typed_reader(mapping)
         self._exact = ExactReader(mapping)
+        self.width = len(self._names)
         self._encode = msgspec.msgpack.Encoder().encode
 
     def project(self, payload: str | bytes) -> Projected:
@@ -64,5 +65,5 @@ class Projection:
             flagged = tuple(self._names[index] for index in sorted(indexes))
         # MessagePack has one shortest form for each of our values and carries type and length with each, so that
         # None, "", 1, "1" and 1.0 differ, and neighbours never run together.
-        digest = blake2b(self._encode(values[:-2]), digest_size=_HASH_BYTES).hexdigest()
+        digest = blake2b(self._encode(values[:-2]), digest_size=HASH_BYTES).hexdigest()
         return Projected(tuple(values), flagged, values[0], source_time, digest)  # type: ignore[arg-type]

@@ -19,6 +19,8 @@ from avesa.domain.errors import TransientSourceError
 from avesa.domain.model import RawRecord
 
 _MAX_ID = 2**63 - 1
+_LENGTH_OF_AN_ID_ALONE = len(b'{"id":-9223372036854775808}') + 2
+"""Bytes of the longest record that has nothing but its id, a space or two included."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +37,21 @@ class Page:
 
     records: list[RawRecord] = field(default_factory=list)
     rejected: list[Rejected] = field(default_factory=list)
+
+    @property
+    def ids(self) -> list[int]:
+        """The ids of the records, in the order received."""
+        return [record.id for record in self.records]
+
+    @property
+    def bare_id(self) -> int | None:
+        """The first record that has nothing but its id."""
+        return next((record.id for record in self.records if is_bare(record.payload)), None)
+
+
+def is_bare(text: bytes | msgspec.Raw) -> bool:
+    """Whether a record's text has no room for anything but its id."""
+    return memoryview(text).nbytes <= _LENGTH_OF_AN_ID_ALONE
 
 
 class _Info(msgspec.Struct, gc=False):
@@ -55,6 +72,14 @@ _CLOSING = {b"[": b"]", b"{": b"}"}
 _FIELDS = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 
+def plain_texts(body: bytes) -> list[msgspec.Raw] | None:
+    """Return the texts of a JSON array's elements, not copied; None when it takes more than that to tell them apart."""
+    try:
+        return _SPLIT.decode(body)
+    except (msgspec.MsgspecError, RecursionError):
+        return None
+
+
 def split_page(body: bytes, *, drop_fields: tuple[str, ...] = ()) -> Page:
     """Return the records of a JSON array; raise TransientSourceError when the body is not one."""
     try:
@@ -63,7 +88,7 @@ def split_page(body: bytes, *, drop_fields: tuple[str, ...] = ()) -> Page:
         texts = _split_odd(body)
     page = Page()
     for text in texts:
-        _add(page, text, drop_fields)
+        add_record(page, text, drop_fields)
     return page
 
 
@@ -106,7 +131,8 @@ def pieces(text: bytes, brackets: bytes) -> list[bytes]:
     return [] if found == [b""] else found
 
 
-def _add(page: Page, text: bytes, drop_fields: tuple[str, ...]) -> None:
+def add_record(page: Page, text: bytes, drop_fields: tuple[str, ...]) -> None:
+    """Add the record to the page's records, or to those that are rejected."""
     received = text
     try:
         if drop_fields:

@@ -67,6 +67,11 @@ def deletions_prefix(tenant_id: str, service: str, endpoint: str) -> str:
     return f"{raw_prefix(tenant_id, service, endpoint)}deletions/"
 
 
+def projected_prefix(tenant_id: str, service: str, endpoint: str) -> str:
+    """The folder of an endpoint's raw parts as columns, for as long as no commit has folded them."""
+    return f"{check_tenant_id(tenant_id)}/projected/{service}/{endpoint}/"
+
+
 def canonical_prefix(tenant_id: str, table: str) -> str:
     """The folder of a canonical Delta table, with a trailing slash."""
     return f"{check_tenant_id(tenant_id)}/canonical/{table}/"

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from avesa.canonical.mapping import CanonicalMapping
+    from avesa.connectors.pages import Rejected
     from avesa.domain.model import RawRecord
 
 
@@ -22,6 +23,8 @@ class RawPart:
     min_id: int
     max_id: int
     is_deletions: bool = False
+    projected: str | None = None
+    """Key of the same records as columns of the mapping that folds them: derived, dropped once they are folded."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,8 +40,51 @@ class PartName:
     page: int
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PageOrigin:
+    """Where and when a page was read, and what is to be made of its records. Can be pickled."""
+
+    job_id: str
+    chunk_id: str
+    ingested_at: datetime
+    drop_fields: tuple[str, ...] = ()
+    mapping: CanonicalMapping | None = None
+    """Makes columns of the records too, so that the fold need not read their texts again."""
+
+
+class SplitPage(Protocol):
+    """What there is to check of a page, however its records are kept."""
+
+    @property
+    def ids(self) -> Sequence[int]:
+        """Of the records that can be read, in the order received."""
+
+    @property
+    def rejected(self) -> Sequence[Rejected]:
+        """The records that cannot be read."""
+
+    @property
+    def bare_id(self) -> int | None:
+        """A record that has nothing but its id, if there is one."""
+
+
 class RawStore(Protocol):
     """Raw parts of all tenants."""
+
+    def pack(self, body: bytes, origin: PageOrigin) -> SplitPage:
+        """Make what this store can put of a page's JSON array; no I/O, can be pickled.
+
+        Raises TransientSourceError when it is none.
+        """
+
+    def put_page(self, name: PartName, page: SplitPage) -> RawPart:
+        """Make a packed page durable. It has records. Raises ObjectExists if this attempt wrote the page already."""
+
+    def projected(self, tenant_id: str, service: str, endpoint: str) -> Sequence[str]:
+        """Return the keys of the parts that lie here as columns too, of whatever mapping."""
+
+    def drop_projected(self, keys: Sequence[str]) -> None:
+        """Delete columns that nobody needs any more; raw stays."""
 
     def write(self, name: PartName, records: Sequence[RawRecord], *, ingested_at: datetime) -> RawPart:
         """Make one part durable. `records` is not empty. Raises ObjectExists if this attempt wrote the page already."""

@@ -28,6 +28,12 @@ class Executor(Protocol):
     def prepare(self, function: Callable[..., object]) -> None:
         """Get ready for `map_parsing` of the function, which is to come; returns at once."""
 
+    def parse(self, function: Callable[[bytes, Item], Result], body: bytes, item: Item) -> Result:
+        """Return function(body, item), worked out where there is a core for it; all three can be pickled.
+
+        Called within `computing`.
+        """
+
     def map_parsing(self, function: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
         """Run work that computes, as many at a time as the machine has cores; function and items can be pickled."""
 

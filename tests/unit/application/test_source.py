@@ -12,6 +12,7 @@ from avesa.adapters.memory.clock import FakeClock
 from avesa.application.catalog import load_catalog
 from avesa.application.connection import connect, find_tenant
 from avesa.application.source import IdRange
+from avesa.connectors.pages import split_page
 from avesa.domain.errors import SourceError, TablePermanentError, TenantPermanentError, TransientSourceError
 from avesa.domain.model import Window
 from avesa.ports.source import HttpRequest, HttpResponse
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from avesa.application.source import Answer, Source
+    from avesa.connectors.pages import Page
 
 ONE_RECORD = b'[{"id":1,"summary":"A record of more than its id"}]'
 
@@ -35,10 +37,14 @@ def count(world: World, asked: Source | None = None) -> int:
     return (asked or source(world)).count(catalog.endpoint(TICKETS), catalog.limits(TICKETS), window=Window())[0]
 
 
-def page(world: World, *, after: int | None = None, upto: int | None = None) -> Answer:
+def page(world: World, *, after: int | None = None, upto: int | None = None) -> Answer[Page]:
     catalog = load_catalog(world.lake)
     return source(world).page(
-        catalog.endpoint(TICKETS), catalog.limits(TICKETS), window=Window(), ids=IdRange(after=after, upto=upto)
+        catalog.endpoint(TICKETS),
+        catalog.limits(TICKETS),
+        window=Window(),
+        ids=IdRange(after=after, upto=upto),
+        split=split_page,
     )
 
 

@@ -68,7 +68,7 @@ class _GroupComparison(GroupFold):
     def compare(self) -> ComparedGroup:
         group = self._group
         with self._database:
-            seen = self._seen(group.parts, group.buckets)
+            seen = self._payloads.seen(group.parts, group.buckets)
             expected: dict[int, list[_Row]] = {}
             for key in seen.observations:
                 versions = fold(seen.observations[key], seen.deletions.get(key, ()))

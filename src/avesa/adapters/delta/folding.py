@@ -4,27 +4,44 @@ from __future__ import annotations
 
 import gc
 from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import duckdb
+from arro3.core import Array, DataType, Table
 
-from avesa.adapters.delta.rows import arrow_table, fetch, from_micros, select_list, time_positions, version_of
-from avesa.canonical.merging import DeletionRow, Merged, RawRow, Seen, merge, see
-from avesa.canonical.projection import Projection
-from avesa.canonical.table import BUCKET_WIDTH, bucket_of, row
+from avesa.adapters.delta.payloads import PayloadReader
+from avesa.adapters.delta.rows import (
+    arrow_table,
+    columns_table,
+    fetch,
+    select_list,
+    time_positions,
+    to_micros,
+    version_of,
+)
+from avesa.adapters.delta.setwise import SetwiseFold
+from avesa.canonical.merging import Seen, merge
+from avesa.canonical.observed import observed_columns
+from avesa.canonical.table import row
+from avesa.domain.errors import DataError
 from avesa.domain.names import canonical_prefix
 from avesa.ports.tables import FoldedGroup, TableFile
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator
 
+    from avesa.canonical.merging import Merged, RawRow
+    from avesa.canonical.projection import Projection
     from avesa.canonical.scd2 import Version
+    from avesa.canonical.values import Value
     from avesa.ports.lake import Lake
-    from avesa.ports.tables import FoldGroup, RawPart
+    from avesa.ports.tables import FoldGroup
 
-_MEMORY_LIMIT = "256MB"
+_MEMORY_LIMIT: Final = "256MB"
+_BATCH_ROWS: Final = 2_048
 
 
 class GroupFold:
@@ -33,63 +50,77 @@ class GroupFold:
     def __init__(self, lake: Lake, group: FoldGroup) -> None:
         self._lake = lake
         self._group = group
-        self._projection = Projection(group.mapping)
         self._prefix = canonical_prefix(group.tenant_id, group.mapping.table)
         self._database = duckdb.connect(config={"threads": 1, "memory_limit": _MEMORY_LIMIT})
+        self._payloads = PayloadReader(lake, self._database, group.mapping)
 
     def run(self) -> FoldedGroup:
         """Write the changed buckets as new files and say what changed; nothing is visible yet."""
         with _collector_off(), self._database:
-            seen = self._seen(self._group.parts, self._group.buckets)
+            setwise = SetwiseFold(self._database, self._group.mapping)
+            self._fill()
+            told = setwise.told()
             with self._lake.local_copies([self._prefix + file.path for file in self._group.files]) as paths:
-                before = self._versions(paths, seen.keys)
-                merged = merge(seen, before, self._history)
-                return self._written(seen, merged, paths)
+                merged = self._merged_exactly(setwise, setwise.sort_out(paths), paths)
+                changes = setwise.make_rows(tenant_id=self._group.tenant_id, service=self._group.service)
+                self._add_exact(merged)
+                buckets = setwise.changed_buckets()
+                added, rows = self._write_buckets(setwise, buckets, paths)
+        return FoldedGroup(
+            added=tuple(added),
+            added_rows=tuple(rows),
+            replaced=tuple(file for file in self._group.files if file.bucket in set(buckets)),
+            records=told.rows,
+            versions_opened=changes.opened + merged.changes.opened,
+            versions_closed=changes.closed + merged.changes.closed,
+            versions_corrected=merged.changes.corrected,
+            coerced=told.coerced,
+            unreadable=told.unreadable,
+        )
+
+    def _fill(self) -> None:
+        """Bring what the new parts hold into the tables `seen` and `missing`."""
+        group = self._group
+        texts = [part for part in group.parts if part.projected is None or not self._fill_from_columns(part.projected)]
+        rows = self._payloads.rows(texts, group.buckets)
+        # DuckDB gives one result at a time: rows are taken through a cursor of their own.
+        cursor = self._database.cursor()
+        while batch := list(islice(rows, _BATCH_ROWS)):
+            cursor.register(
+                "batch", columns_table(observed_columns(group.mapping), _observed(batch, self._payloads.projection))
+            )
+            cursor.execute("INSERT INTO seen SELECT * FROM batch")
+            cursor.unregister("batch")
+        missing = [
+            (deletion.id, to_micros(deletion.found_missing_at))
+            for deletion in self._payloads.deletions(group.parts, group.buckets)
+        ]
+        if missing:
+            keys, times = (Array(list(values), DataType.int64()) for values in zip(*missing, strict=True))
+            self._database.register("batch", Table.from_pydict({"_key": keys, "found_at": times}))
+            self._database.execute("INSERT INTO missing SELECT * FROM batch")
+            self._database.unregister("batch")
+
+    def _fill_from_columns(self, key: str) -> bool:
+        """Bring what a part holds into `seen` from its columns; False when they cannot be read: its texts can."""
+        buckets = ", ".join(map(str, self._group.buckets))
+        query = f"INSERT INTO seen BY NAME SELECT * FROM read_parquet(?) WHERE bucket_of(_key) IN ({buckets})"  # noqa: S608 - numbers
+        try:
+            with self._lake.local_copies([key]) as paths:
+                self._database.execute(query, paths)
+        except (KeyError, duckdb.IOException, duckdb.InvalidInputException, duckdb.BinderException):
+            return False
+        return True
+
+    def _merged_exactly(self, setwise: SetwiseFold, keys: frozenset[int], paths: list[str]) -> Merged:
+        """Return what becomes of the keys that the columns alone cannot tell."""
+        seen = Seen(setwise.observations(keys), setwise.deletions(keys), 0, 0, [])
+        return merge(seen, self._versions(paths, keys), self._history)
 
     def _history(self, keys: frozenset[int]) -> Seen:
         """Return all that raw holds of the keys."""
         parts = [part for part in self._group.history if any(part.min_id <= key <= part.max_id for key in keys)]
-        return self._seen(parts, self._group.buckets, keys)
-
-    def _seen(self, parts: Sequence[RawPart], buckets: Sequence[int], keys: frozenset[int] | None = None) -> Seen:
-        """Return what the parts hold for the buckets; for some keys only, when `keys` names them."""
-        wanted = frozenset(buckets)
-        return see(
-            (row for row in self._raw_rows(parts, buckets, keys) if row.id // BUCKET_WIDTH in wanted),
-            (row for row in self._deletion_rows(parts, buckets, keys) if row.id // BUCKET_WIDTH in wanted),
-            self._projection,
-        )
-
-    def _raw_rows(
-        self, parts: Sequence[RawPart], buckets: Sequence[int], keys: frozenset[int] | None
-    ) -> Iterator[RawRow]:
-        # As bytes: making text of a payload, for the decoder to make bytes of it again, costs as much as decoding it.
-        columns = "id::BIGINT AS key, epoch_us(ingested_at), job_id, chunk_id, encode(payload)"
-        records = [part for part in parts if not part.is_deletions]
-        for record_id, seen_at, job_id, chunk_id, payload in self._part_rows(records, columns, buckets, keys):
-            yield RawRow(record_id, from_micros(seen_at), job_id, chunk_id, payload)
-
-    def _deletion_rows(
-        self, parts: Sequence[RawPart], buckets: Sequence[int], keys: frozenset[int] | None
-    ) -> Iterator[DeletionRow]:
-        columns = "id::BIGINT AS key, epoch_us(found_missing_at)"
-        deletions = [part for part in parts if part.is_deletions]
-        for record_id, found_at in self._part_rows(deletions, columns, buckets, keys):
-            yield DeletionRow(record_id, from_micros(found_at))
-
-    def _part_rows(
-        self, parts: Sequence[RawPart], columns: str, buckets: Sequence[int], keys: frozenset[int] | None
-    ) -> Iterator[tuple]:  # type: ignore[type-arg]
-        if not parts:
-            return
-        low, high = min(buckets) * BUCKET_WIDTH, (max(buckets) + 1) * BUCKET_WIDTH - 1
-        with self._lake.local_copies([part.key for part in parts]) as paths:
-            query = f"SELECT {columns} FROM read_parquet(?) WHERE key BETWEEN ? AND ?"  # noqa: S608 - columns are ours
-            parameters: list[object] = [paths, low, high]
-            if keys is not None:
-                query += " AND list_contains(?, key)"
-                parameters.append(sorted(keys))
-            yield from fetch(self._database.execute(query, parameters))
+        return self._payloads.seen(parts, self._group.buckets, keys)
 
     def _versions(self, paths: list[str], keys: Iterable[int]) -> dict[int, list[Version]]:
         """Return the versions that the table has of the keys, by key, ascending."""
@@ -106,57 +137,40 @@ class GroupFold:
             found.setdefault(int(str(values[2])), []).append(version_of(values, self._group.mapping, times))
         return found
 
-    def _written(self, seen: Seen, merged: Merged, paths: list[str]) -> FoldedGroup:
-        buckets = sorted({bucket_of(key) for key in merged.changed})
-        added, rows = self._write_buckets(buckets, merged.changed, paths)
-        return FoldedGroup(
-            added=tuple(added),
-            added_rows=tuple(rows),
-            replaced=tuple(file for file in self._group.files if file.bucket in set(buckets)),
-            records=seen.rows,
-            versions_opened=merged.changes.opened,
-            versions_closed=merged.changes.closed,
-            versions_corrected=merged.changes.corrected,
-            coerced=seen.coerced,
-            unreadable=tuple(seen.unreadable),
-        )
-
-    def _write_buckets(
-        self, buckets: list[int], changed: dict[int, list[Version]], paths: list[str]
-    ) -> tuple[list[TableFile], list[int]]:
-        """Write each changed bucket whole: its old rows less those of changed keys, and the changed keys' rows."""
+    def _add_exact(self, merged: Merged) -> None:
+        """Add the rows of keys that were folded exactly, and note the keys: all their old rows are replaced."""
         group = self._group
+        if not merged.changed:
+            return
         rows = (
             row(version, tenant_id=group.tenant_id, service=group.service)
-            for versions in changed.values()
+            for versions in merged.changed.values()
             for version in versions
         )
-        fresh = arrow_table(group.mapping, rows)
-        self._database.register("fresh_arrow", fresh)
-        self._database.execute("CREATE TABLE fresh AS SELECT * FROM fresh_arrow")
-        self._database.unregister("fresh_arrow")
-        self._database.execute("CREATE TABLE changed AS SELECT unnest(?::BIGINT[]) AS key", [sorted(changed)])
+        self._database.register("batch", arrow_table(group.mapping, rows))
+        self._database.execute("INSERT INTO fresh SELECT * FROM batch")
+        self._database.unregister("batch")
+        self._database.execute("INSERT INTO exact SELECT unnest(?::BIGINT[])", [sorted(merged.changed)])
+
+    def _write_buckets(
+        self, setwise: SetwiseFold, buckets: list[int], paths: list[str]
+    ) -> tuple[list[TableFile], list[int]]:
+        """Write each changed bucket whole: its old rows less those that were replaced, and the fresh ones."""
         by_bucket: dict[int, list[str]] = {}
-        for file, path in zip(group.files, paths, strict=True):
+        for file, path in zip(self._group.files, paths, strict=True):
             by_bucket.setdefault(file.bucket, []).append(path)
         with TemporaryDirectory(prefix="avesa-fold-") as folder:
-            written = [self._write_bucket(bucket, by_bucket.get(bucket, []), Path(folder)) for bucket in buckets]
+            target = Path(folder) / "bucket.parquet"
+            written = [self._write_bucket(setwise, bucket, by_bucket.get(bucket, []), target) for bucket in buckets]
         return [file for file, _ in written if file is not None], [count for file, count in written if file is not None]
 
-    def _write_bucket(self, bucket: int, old_paths: list[str], folder: Path) -> tuple[TableFile | None, int]:
-        source = "SELECT * EXCLUDE (id_bucket) FROM fresh WHERE id_bucket = ?"
-        parameters: list[object] = [bucket]
-        if old_paths:
-            source += (
-                " UNION ALL BY NAME SELECT * FROM read_parquet(?, hive_partitioning=false) "
-                "WHERE id::BIGINT NOT IN (SELECT key FROM changed)"
-            )
-            parameters.append(old_paths)
-        target = folder / "bucket.parquet"
+    def _write_bucket(
+        self, setwise: SetwiseFold, bucket: int, old_paths: list[str], target: Path
+    ) -> tuple[TableFile | None, int]:
+        parameters: list[object] = [bucket, old_paths] if old_paths else [bucket]
         quoted = target.as_posix().replace("'", "''")
         query = (
-            f"COPY (SELECT * FROM ({source}) ORDER BY id::BIGINT, valid_from) TO '{quoted}' "  # noqa: S608
-            "(FORMAT parquet, COMPRESSION zstd)"
+            f"COPY ({setwise.bucket_query(has_old=bool(old_paths))}) TO '{quoted}' (FORMAT parquet, COMPRESSION zstd)"
         )
         (count,) = self._database.execute(query, parameters).fetchone() or (0,)
         if not count:
@@ -165,6 +179,18 @@ class GroupFold:
         path = f"id_bucket={bucket}/part-{self._group.token}.parquet"
         self._lake.put(self._prefix + path, content)
         return TableFile(path=path, bucket=bucket, size_bytes=len(content)), int(count)
+
+
+def _observed(rows: list[RawRow], projection: Projection) -> Iterator[tuple[Value, ...]]:
+    """Yield each record as a row of `observed_columns`."""
+    for found in rows:
+        begin = (found.id, found.seen_at, found.job_id, found.chunk_id)
+        try:
+            read = projection.project(found.payload)
+        except DataError as error:
+            yield (*begin, False, str(error), None, *(None,) * projection.width)
+        else:
+            yield (*begin, bool(read.coerced), None, read.record_hash, *read.values)
 
 
 @contextmanager

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     import duckdb
 
     from avesa.canonical.mapping import CanonicalMapping
+    from avesa.canonical.table import TableColumn
     from avesa.canonical.values import Value
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -85,7 +86,11 @@ def time_positions(mapping: CanonicalMapping) -> list[int]:
 
 def arrow_table(mapping: CanonicalMapping, rows: Iterable[tuple[Value, ...]]) -> Table:
     """Return the rows (in the order of `table_columns`) as Arrow columns."""
-    columns = table_columns(mapping)
+    return columns_table(table_columns(mapping), rows)
+
+
+def columns_table(columns: Sequence[TableColumn], rows: Iterable[tuple[Value, ...]]) -> Table:
+    """Return the rows, values in the order of `columns`, as Arrow columns."""
     transposed = list(zip(*rows, strict=True)) or [()] * len(columns)
     return Table.from_pydict(
         {column.name: _array(values, column.type) for column, values in zip(columns, transposed, strict=True)}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import threading
 from collections import deque
 from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor, wait
@@ -12,6 +13,7 @@ from itertools import islice
 from multiprocessing import get_context, parent_process
 from typing import TYPE_CHECKING, Final, TypeVar
 
+from avesa.adapters.machine.blocks import SharedBlocks, call_with_shared
 from avesa.adapters.machine.threads import ThreadExecutor, usable_cores
 from avesa.domain.errors import AvesaError
 
@@ -24,6 +26,14 @@ _Result = TypeVar("_Result")
 # More than this is refused by Windows, and no laptop has them.
 _MOST_PROCESSES: Final = 61
 _AHEAD_PER_PROCESS: Final = 2
+_SHARED_BYTES: Final = 256 * 1024
+"""Less than this is worked out here: handing it over would cost as much."""
+
+
+_BROKEN: Final = (
+    "a parsing process ended before its work was done, most likely for want of memory; "
+    "run again with fewer parsing processes"
+)
 
 
 class ProcessExecutor(ThreadExecutor):
@@ -37,6 +47,10 @@ class ProcessExecutor(ThreadExecutor):
         super().__init__()
         processes = usable_cores() if parsing_processes is None else parsing_processes
         self._processes = min(processes, _MOST_PROCESSES)
+        if self._processes > 1:
+            # One more than there are processes, so that each finds its next page waiting.
+            self._places = threading.BoundedSemaphore(self._processes + 1)
+        self._blocks = SharedBlocks()
         self._pool: ProcessPoolExecutor | None = None
         self._starter = ThreadPoolExecutor(1, thread_name_prefix="avesa-starter", initializer=_block_interrupt)
         self._lock = threading.Lock()
@@ -56,12 +70,26 @@ class ProcessExecutor(ThreadExecutor):
         # Even one item goes to a process: several tables fold at a time, and this process keeps its memory.
         return self._map_in_processes(function, iter(items))
 
+    def parse(self, function: Callable[[bytes, _Item], _Result], body: bytes, item: _Item) -> _Result:
+        """Work it out in a process if they are there and the body is worth it."""
+        with self._lock:
+            is_started = self._pool is not None
+        if not is_started or len(body) < _SHARED_BYTES:
+            return function(body, item)
+        with self._blocks.holding(body) as name:
+            try:
+                return self._submit(call_with_shared, (function, name, len(body), item)).result()
+            except BrokenProcessPool as error:
+                self.close()
+                raise AvesaError(_BROKEN) from error
+
     def close(self) -> None:
         """End the parsing processes after what they are working on."""
         with self._lock:
             pool, self._pool = self._pool, None
         if pool is not None:
             pool.shutdown(wait=True, cancel_futures=True)
+        self._blocks.close()
 
     def _map_in_processes(self, function: Callable[[_Item], _Result], items: Iterator[_Item]) -> Iterator[_Result]:
         outstanding: deque[Future[_Result]] = deque()
@@ -75,10 +103,7 @@ class ProcessExecutor(ThreadExecutor):
                 yield result
         except BrokenProcessPool as error:
             self.close()
-            raise AvesaError(
-                "a parsing process ended before its work was done, most likely for want of memory; "
-                "run again with fewer parsing processes"
-            ) from error
+            raise AvesaError(_BROKEN) from error
         finally:
             for future in outstanding:
                 future.cancel()
@@ -105,6 +130,18 @@ def _begin_worker() -> None:
     # `_block_interrupt` has done so already.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, name="avesa-parent-watch", daemon=True).start()
+    # Nothing that works here needs pandas, and pyarrow would import it wherever it is installed: 0.75 s a process.
+    sys.meta_path.insert(0, _NoPandas())
+
+
+class _NoPandas:
+    """Says of pandas that it is not installed."""
+
+    @staticmethod
+    def find_spec(name: str, _path: object = None, _target: object = None) -> None:
+        """Raise ModuleNotFoundError for pandas; leave everything else to others."""
+        if name == "pandas":
+            raise ModuleNotFoundError(name, name=name)
 
 
 def _end_with_parent() -> None:

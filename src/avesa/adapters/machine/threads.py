@@ -46,6 +46,10 @@ class ThreadExecutor:
             return [function(item) for item in items]
         return _map_in_threads(function, items, workers)
 
+    def parse(self, function: Callable[[bytes, _Item], _Result], body: bytes, item: _Item) -> _Result:
+        """Work it out here."""
+        return function(body, item)
+
     def map_parsing(self, function: Callable[[_Item], _Result], items: Iterable[_Item]) -> Iterator[_Result]:
         """Give each result when it is asked for; no item is read ahead."""
         return map(function, items)

@@ -26,6 +26,10 @@ class InlineExecutor:
     def prepare(self, function: Callable[..., object]) -> None:
         """Nothing is to be got ready."""
 
+    def parse(self, function: Callable[[bytes, _Item], _Result], body: bytes, item: _Item) -> _Result:
+        """Work it out here."""
+        return function(body, item)
+
     def map_parsing(self, function: Callable[[_Item], _Result], items: Iterable[_Item]) -> Iterator[_Result]:
         """Give each result when it is asked for; no item is read ahead."""
         return map(function, items)

@@ -6,6 +6,7 @@ import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from avesa.application.plain_pages import PlainPages
 from avesa.canonical.merging import DeletionRow, RawRow
 from avesa.domain.names import deletions_prefix, raw_prefix
 from avesa.domain.part_names import parse_part_file, part_file
@@ -28,7 +29,7 @@ class _Content:
     deletions: tuple[DeletionRow, ...] = ()
 
 
-class MemoryRawStore:
+class MemoryRawStore(PlainPages):
     """A RawStore for as long as the object lives; threads may share it."""
 
     def __init__(self) -> None:
@@ -44,6 +45,13 @@ class MemoryRawStore:
         deletions = tuple(DeletionRow(record_id, found_missing_at) for record_id in ids)
         prefix = deletions_prefix(name.tenant_id, name.service, name.endpoint)
         return self._put(name, prefix, list(ids), _Content(deletions=deletions))
+
+    def projected(self, tenant_id: str, service: str, endpoint: str) -> Sequence[str]:  # noqa: ARG002 - as the port
+        """Return none: reading a text again costs nothing that a test would notice."""
+        return ()
+
+    def drop_projected(self, keys: Sequence[str]) -> None:
+        """There is nothing to delete."""
 
     def _put(self, name: PartName, prefix: str, ids: Sequence[int], content: _Content) -> RawPart:
         low, high = min(ids), max(ids)

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Final
 import duckdb
 from arro3.core import Array, DataType, Table
 
+from avesa.adapters.parquet.projected import ProjectedParts
+from avesa.application.plain_pages import PlainPages
 from avesa.domain.names import deletions_prefix, raw_prefix
 from avesa.domain.part_names import parse_part_file, part_file
 from avesa.ports.tables import RawPart
@@ -22,18 +24,14 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from avesa.domain.model import RawRecord
-    from avesa.ports.lake import Lake
     from avesa.ports.tables import PartName
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _TIME: Final = DataType.timestamp("us", tz="UTC")
 
 
-class PortableRawStore:
+class PortableRawStore(ProjectedParts, PlainPages):
     """A RawStore on any Lake."""
-
-    def __init__(self, lake: Lake) -> None:
-        self._lake = lake
 
     def write(self, name: PartName, records: Sequence[RawRecord], *, ingested_at: datetime) -> RawPart:
         """Make one part durable; see the port."""

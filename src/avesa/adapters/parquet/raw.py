@@ -2,93 +2,68 @@
 
 from __future__ import annotations
 
-from array import array
-from datetime import UTC, datetime, timedelta
-from itertools import accumulate
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from avesa.adapters.parquet.packing import PackedPage, pack_page, parquet_bytes, raw_bytes
+from avesa.adapters.parquet.projected import ProjectedParts, projected_key
+from avesa.adapters.parquet.schemas import DELETIONS_SCHEMA, text_array, time_array
 from avesa.domain.names import deletions_prefix, raw_prefix
 from avesa.domain.part_names import parse_part_file, part_file
-from avesa.ports.tables import RawPart
+from avesa.ports.tables import PageOrigin, RawPart
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from datetime import datetime
 
     from avesa.domain.model import RawRecord
-    from avesa.ports.lake import Lake
-    from avesa.ports.tables import PartName
-
-_TIME: Final = pa.timestamp("us", tz="UTC")
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND: Final = timedelta(microseconds=1)
-RAW_SCHEMA: Final = pa.schema(
-    [
-        pa.field("id", pa.string(), nullable=False),
-        pa.field("last_updated", _TIME),
-        pa.field("ingested_at", _TIME, nullable=False),
-        pa.field("job_id", pa.string(), nullable=False),
-        pa.field("chunk_id", pa.string(), nullable=False),
-        pa.field("payload", pa.string(), nullable=False),
-    ]
-)
-DELETIONS_SCHEMA: Final = pa.schema(
-    [
-        pa.field("id", pa.string(), nullable=False),
-        pa.field("found_missing_at", _TIME, nullable=False),
-        pa.field("job_id", pa.string(), nullable=False),
-    ]
-)
+    from avesa.ports.tables import PartName, SplitPage
 
 
-class ParquetRawStore:
-    """A RawStore on any Lake."""
+class ParquetRawStore(ProjectedParts):
+    """A RawStore on any Lake. Can be pickled when the lake can."""
 
-    def __init__(self, lake: Lake) -> None:
-        self._lake = lake
+    def pack(self, body: bytes, origin: PageOrigin) -> SplitPage:
+        """Make what can be stored of a page; see the port."""
+        return pack_page(body, origin)
+
+    def put_page(self, name: PartName, page: SplitPage) -> RawPart:
+        """Make a packed page durable, then its columns: a crash in between leaves the fold the texts."""
+        if not isinstance(page, PackedPage) or page.raw is None:
+            raise TypeError("this page was packed by another store, or has no records")
+        part = self._put(name, raw_prefix(name.tenant_id, name.service, name.endpoint), page.ids, page.raw)
+        if page.projected is not None and page.digest is not None:
+            self._lake.put(projected_key(name, part, page.digest), page.projected)
+        return part
 
     def write(self, name: PartName, records: Sequence[RawRecord], *, ingested_at: datetime) -> RawPart:
         """Make one part durable; see the port."""
-        count = len(records)
-        table = pa.table(
-            [
-                _text([b"%d" % record.id for record in records]),
-                _times([record.last_updated for record in records]),
-                _times([ingested_at] * count),
-                _text([name.job_id.encode()] * count),
-                _text([name.chunk_id.encode()] * count),
-                _text([record.payload for record in records]),
-            ],
-            schema=RAW_SCHEMA,
-        )
+        origin = PageOrigin(job_id=name.job_id, chunk_id=name.chunk_id, ingested_at=ingested_at)
         ids = [record.id for record in records]
-        return self._put(name, raw_prefix(name.tenant_id, name.service, name.endpoint), ids, table)
+        prefix = raw_prefix(name.tenant_id, name.service, name.endpoint)
+        return self._put(name, prefix, ids, raw_bytes(records, origin))
 
     def write_deletions(self, name: PartName, ids: Sequence[int], *, found_missing_at: datetime) -> RawPart:
         """Make the ids found missing durable; see the port."""
         table = pa.table(
             [
-                _text([b"%d" % record_id for record_id in ids]),
-                _times([found_missing_at] * len(ids)),
-                _text([name.job_id.encode()] * len(ids)),
+                text_array([b"%d" % record_id for record_id in ids]),
+                time_array([found_missing_at] * len(ids)),
+                text_array([name.job_id.encode()] * len(ids)),
             ],
             schema=DELETIONS_SCHEMA,
         )
-        return self._put(name, deletions_prefix(name.tenant_id, name.service, name.endpoint), ids, table)
+        prefix = deletions_prefix(name.tenant_id, name.service, name.endpoint)
+        return self._put(name, prefix, ids, parquet_bytes(table, compression="zstd", compression_level=1))
 
-    def _put(self, name: PartName, prefix: str, ids: Sequence[int], table: pa.Table) -> RawPart:
+    def _put(self, name: PartName, prefix: str, ids: Sequence[int], content: bytes) -> RawPart:
         low, high = min(ids), max(ids)
         key = prefix + part_file(
             chunk_id=name.chunk_id, job_id=name.job_id, fence=name.fence, page=name.page, min_id=low, max_id=high
         )
-        sink = pa.BufferOutputStream()
-        # Dictionaries pay for the constant columns only; payloads and ids are all different.
-        pq.write_table(
-            table, sink, compression="zstd", compression_level=1, use_dictionary=["job_id", "chunk_id", "ingested_at"]
-        )
-        self._lake.put(key, sink.getvalue().to_pybytes())
+        self._lake.put(key, content)
         return RawPart(key=key, job_id=name.job_id, min_id=low, max_id=high, is_deletions="/deletions/" in key)
 
     def list(self, tenant_id: str, service: str, endpoint: str) -> list[RawPart]:
@@ -117,23 +92,3 @@ class ParquetRawStore:
                 column = pq.ParquetFile(path).read(columns=["id"]).column(0).cast(pa.int64())
                 found.update(column.to_pylist())
         return found
-
-
-def _text(values: Sequence[bytes]) -> pa.Array:
-    """Return a column of UTF-8 text from its bytes, in one copy.
-
-    `pa.array` would look at each value, and both it and `pa.scalar` import pandas where it is installed: 0.75 s.
-    """
-    offsets = array("i", accumulate(map(len, values), initial=0))
-    data = b"".join(values)
-    return pa.StringArray.from_buffers(len(values), pa.py_buffer(offsets), pa.py_buffer(data))
-
-
-def _times(values: Sequence[datetime | None]) -> pa.Array:
-    """Return a column of times, null where there is none."""
-    micros = array("q", (0 if at is None else (at - _EPOCH) // _MICROSECOND for at in values))
-    bits = bytearray((len(values) + 7) // 8)
-    for index, at in enumerate(values):
-        if at is not None:
-            bits[index >> 3] |= 1 << (index & 7)
-    return pa.Array.from_buffers(_TIME, len(values), [pa.py_buffer(bytes(bits)), pa.py_buffer(micros)])

@@ -16,19 +16,19 @@ from avesa.domain.errors import TablePermanentError, UsageError
 from avesa.domain.model import Chunk, Status
 from avesa.domain.names import quarantine_prefix
 from avesa.ports.lake import ObjectExists
-from avesa.ports.tables import PartName
+from avesa.ports.tables import PageOrigin, PartName
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from datetime import datetime
 
     from avesa.application.catalog import Catalog
     from avesa.application.context import StepContext
     from avesa.application.payloads import Json, TableWork
     from avesa.application.source import Answer, Source
-    from avesa.connectors.pages import Page, Rejected
+    from avesa.connectors.pages import Rejected
     from avesa.domain.model import RawRecord
-    from avesa.ports.tables import RawPart
+    from avesa.ports.tables import RawPart, SplitPage
 
 
 def process_chunk(context: StepContext, payload: Mapping[str, object]) -> Json:
@@ -55,24 +55,39 @@ def _read(context: StepContext, work: TableWork, chunk: Chunk, catalog: Catalog,
         # Seen when it was asked for, not when it was written: a worker that stood still in between must not make an old
         # answer look newer than what others have seen, or found missing, since.
         asked_at = seen_at(context, work.lease)
-        answer = source.page(endpoint, limits, window=chunk.window, ids=ids)
+        split = _splitter(context, work, chunk, catalog, at=asked_at)
+        answer = source.page(endpoint, limits, window=chunk.window, ids=ids, split=split)
         chunk = _landed(context, work, replace(chunk, usage=chunk.usage + source.tally.take()), answer, at=asked_at)
         if chunk.status is Status.COMPLETED or context.is_stopping() or context.clock.monotonic() >= deadline:
             return chunk
+
+
+def _splitter(
+    context: StepContext, work: TableWork, chunk: Chunk, catalog: Catalog, *, at: datetime
+) -> Callable[[bytes], SplitPage]:
+    """Return what makes a page to be stored of an answer's body."""
+    origin = PageOrigin(
+        job_id=part_name(work, chunk.chunk_id, 1).job_id,
+        chunk_id=chunk.chunk_id,
+        ingested_at=at,
+        drop_fields=catalog.endpoint(chunk.table_name).drop_fields,
+        mapping=catalog.mapping(chunk.table_name),
+    )
+    return lambda body: context.executor.parse(context.raw.pack, body, origin)
 
 
 def _resume_point(chunk: Chunk) -> int | None:
     return chunk.resume_after_id if chunk.resume_after_id is not None else chunk.after_id
 
 
-def _landed(context: StepContext, work: TableWork, chunk: Chunk, answer: Answer, *, at: datetime) -> Chunk:
+def _landed(context: StepContext, work: TableWork, chunk: Chunk, answer: Answer[SplitPage], *, at: datetime) -> Chunk:
     """Make a page durable, then say so: raw part, then checkpoint; a crash in between reads the page again."""
     page = answer.page
     number = chunk.pages + 1
     if page.rejected:
         quarantine(context, work, chunk.chunk_id, number, page.rejected, at=at)
-    if page.records:
-        number, _ = write_part(context, work, chunk.chunk_id, number, page.records, at=at)
+    if page.ids:
+        number = _put(context, work, chunk.chunk_id, number, page)
     elif answer.has_more and answer.resume_after == _resume_point(chunk):
         message = (
             f"{chunk.table_name}: no record of a page can be read, so the read cannot go on past it; see the quarantine"
@@ -83,10 +98,10 @@ def _landed(context: StepContext, work: TableWork, chunk: Chunk, answer: Answer,
         status=Status.PROCESSING if answer.has_more else Status.COMPLETED,
         # From the page that is durable by now, in raw and in quarantine; a re-read that finds other records writes its
         # own part.
-        resume_after_id=answer.resume_after if page.records or page.rejected else chunk.resume_after_id,
+        resume_after_id=answer.resume_after if page.ids or page.rejected else chunk.resume_after_id,
         read_started_at=chunk.read_started_at or answer.source_now,
         pages=number,
-        records=chunk.records + len(page.records),
+        records=chunk.records + len(page.ids),
         quarantined=chunk.quarantined + len(page.rejected),
     )
     context.chunks.checkpoint(work.lease, chunk)
@@ -94,17 +109,28 @@ def _landed(context: StepContext, work: TableWork, chunk: Chunk, answer: Answer,
     return chunk
 
 
-def _tell(context: StepContext, chunk: Chunk, page: Page) -> None:
+def _tell(context: StepContext, chunk: Chunk, page: SplitPage) -> None:
     context.events.emit(
         "page_landed",
         tenant_id=chunk.tenant_id,
         table=chunk.table_name,
         chunk=chunk.chunk_id,
         page=chunk.pages,
-        records=len(page.records),
+        records=len(page.ids),
         quarantined=len(page.rejected),
         is_last=chunk.status is Status.COMPLETED,
     )
+
+
+def _put(context: StepContext, work: TableWork, chunk_id: str, number: int, page: SplitPage) -> int:
+    """Make a page durable under the first free number from `number` on; return that. As with write_part."""
+    while True:
+        try:
+            context.raw.put_page(part_name(work, chunk_id, number), page)
+        except ObjectExists:
+            number += 1
+        else:
+            return number
 
 
 def write_part(

@@ -14,6 +14,7 @@ from avesa.application.history import with_run
 from avesa.application.leasing import seen_at
 from avesa.application.maintain import is_maintenance_due, maintain_after_run, maintain_for_run
 from avesa.application.payloads import TableWork, from_json, to_json
+from avesa.application.projected import ProjectedColumns
 from avesa.application.steps.chunk import quarantine
 from avesa.application.steps.verify import verify_for_run
 from avesa.connectors.pages import Rejected
@@ -119,6 +120,8 @@ def _folded_once(context: StepContext, work: TableWork, mapping: CanonicalMappin
     if not new and snapshot.version is not None and not is_rebuild:
         return _Folded()
     _tell_returned(context, work, new)
+    columns = ProjectedColumns(context.raw, task.tenant_id, task.service, task.table_name, mapping)
+    new = columns.of(new)
     touched = context.canonical.touched(new)
     groups = fold_groups(
         base,
@@ -155,6 +158,7 @@ def _folded_once(context: StepContext, work: TableWork, mapping: CanonicalMappin
         # It is ours if the lease still is: what it changed must be told, and what it could not read kept.
         context.tables.renew(work.lease, now=context.clock.now(), ttl_seconds=context.bounds.lease_ttl_seconds)
     _keep_unreadable(context, work, done)
+    columns.drop(folded_keys)
     return _summed(done)
 
 
