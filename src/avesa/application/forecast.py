@@ -20,6 +20,7 @@ from avesa.application.payloads import TableTask, parse_request
 from avesa.application.rates import Rates, rates_of
 from avesa.application.source import IdRange
 from avesa.application.steps.run import tenant_tasks
+from avesa.connectors.pages import split_page
 from avesa.domain.errors import SourceError
 from avesa.domain.model import ReadMode, Usage, Window
 from avesa.domain.prices import Operations, Prices
@@ -171,9 +172,9 @@ def _sampled(
         return None
     asker.source.tally.take()
     few = limits.model_copy(update={"page_size": _SAMPLE_RECORDS})
-    page = asker.source.page(endpoint, few, window=window, ids=IdRange()).page
+    page = asker.source.page(endpoint, few, window=window, ids=IdRange(), split=split_page).page
     taken = asker.source.tally.take()
-    return replace(taken, received_bytes=taken.received_bytes // max(1, len(page.records)))
+    return replace(taken, received_bytes=taken.received_bytes // max(1, len(page.ids)))
 
 
 def _told(

@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
+from avesa.application.page_checks import check_content, check_order
 from avesa.application.tally import Tally
 from avesa.connectors import connectwise
 from avesa.connectors.pages import split_page
@@ -185,9 +186,9 @@ class Source:
 
         def read(response: HttpResponse) -> Answer[P]:
             page = split(response.body)
-            _check_order(page, ids, endpoint.path)
+            check_order(page, endpoint.path, after=ids.after, upto=ids.upto)
             if not fields:
-                _check_content(page, endpoint.path)
+                check_content(page, endpoint.path)
             promised = connectwise.has_next(response.headers)
             is_empty = not page.ids and not page.rejected
             # A server that sends no Link header is asked until a page is empty.
@@ -333,24 +334,3 @@ def _conditions(endpoint: Endpoint, window: Window, after_id: int | None, upto_i
     return connectwise.conditions(
         field_name=endpoint.incremental_field, window=window, after_id=after_id, upto_id=upto_id
     )
-
-
-def _check_content(page: SplitPage, path: str) -> None:
-    """Raise TransientSourceError for records of an id alone: the answer to another question, which would lie in the
-    table as a nearly empty row.
-    """
-    if page.bare_id is not None:
-        raise TransientSourceError(f"{path}: the page holds ids in the place of records (id {page.bare_id})")
-
-
-def _check_order(page: SplitPage, ids: IdRange, path: str) -> None:
-    """Raise TransientSourceError unless ids ascend within (after, upto]: a repeated or unordered page would hide
-    records.
-    """
-    last = ids.after
-    for record_id in page.ids:
-        if last is not None and record_id <= last:
-            raise TransientSourceError(f"{path}: the page repeats an id or is out of order ({record_id} after {last})")
-        last = record_id
-    if page.ids and ids.upto is not None and page.ids[-1] > ids.upto:
-        raise TransientSourceError(f"{path}: the page ignores the condition id <= {ids.upto} (it holds {page.ids[-1]})")
