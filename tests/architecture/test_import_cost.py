@@ -63,3 +63,23 @@ def test_help_imports_no_simulator_and_no_adapter(imported: list[str]) -> None:
 
 def test_help_imports_few_modules(imported: list[str]) -> None:
     assert len(imported) <= MODULES_AT_MOST
+
+
+CHUNK_MODULES_AT_MOST = 760
+CHUNK_PROBE = """
+import json, sys
+import avesa.entrypoints.aws.chunk_processor
+import avesa.adapters.parquet.raw  # what its first call imports
+print(json.dumps(sorted(sys.modules)))
+"""
+NOT_IN_A_CHUNK = ("duckdb", "deltalake", "arro3", "pandas", "polars", "sqlite3", "rich", "click", "cryptography")
+
+
+def test_the_chunk_function_starts_with_few_modules_and_no_table_engine() -> None:
+    probe = f"import sys; sys.path.insert(0, {str(PACKAGE.parent)!r})\n{CHUNK_PROBE}"
+    done = subprocess.run([sys.executable, "-I", "-c", probe], capture_output=True, text=True, check=False)
+
+    assert done.returncode == 0, done.stderr
+    names = json.loads(done.stdout.splitlines()[-1])
+    assert [name for name in names if name.split(".")[0] in NOT_IN_A_CHUNK] == []
+    assert len(names) <= CHUNK_MODULES_AT_MOST

@@ -10,10 +10,13 @@ from typing import TYPE_CHECKING, Any
 import pyarrow.parquet as pq
 import pytest
 
+from avesa.adapters.delta.store import DeltaCanonicalStore
+from avesa.adapters.memory.clock import FakeClock
 from avesa.adapters.memory.lake import MemoryLake
 from avesa.adapters.parquet import packing
 from avesa.adapters.parquet.packing import PackedPage, pack_page, raw_bytes
 from avesa.adapters.parquet.raw import ParquetRawStore
+from avesa.application.folding import fold_groups
 from avesa.application.projected import ProjectedColumns
 from avesa.bootstrap.packaged import packaged_mappings
 from avesa.canonical.mapping import parse_mapping
@@ -155,3 +158,20 @@ def test_columns_of_another_mapping_go_with_the_next_fold() -> None:
     stored.columns().drop({part.key for part in stored.parts})
 
     assert stored.keys() == []
+
+
+@pytest.mark.parametrize("damage", [None, b"no Parquet"])
+def test_a_part_whose_columns_are_gone_or_damaged_is_folded_from_its_texts(damage: bytes | None) -> None:
+    stored = Stored()
+    parts = stored.columns().of(stored.parts)
+    lake, lost = stored.raw._lake, parts[0].projected or ""
+    lake.delete([lost])
+    if damage is not None:
+        lake.put(lost, damage)
+    store = DeltaCanonicalStore(lake, FakeClock())
+    snapshot = store.open("acme", "connectwise", MAPPING)
+    (group,) = fold_groups(snapshot, new=parts, history=parts, touched={0: 2}, token="t", max_rows=9, max_buckets=9)
+
+    folded = store.fold(group)
+
+    assert (folded.records, folded.versions_opened, folded.added_rows) == (2, 2, (2,))
