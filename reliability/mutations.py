@@ -58,9 +58,9 @@ MUTATIONS: Final = (
     Mutation(
         name="checkpoint before raw",
         module="application/steps/chunk.py",
-        old="    if page.records:\n        number, _ = write_part(",
-        new="    if page.records:\n        context.chunks.checkpoint(work.lease, replace(chunk, pages=number, "
-        "resume_after_id=answer.resume_after, read_started_at=answer.source_now))\n        number, _ = write_part(",
+        old="    if page.ids:\n        number = _put(",
+        new="    if page.ids:\n        context.chunks.checkpoint(work.lease, replace(chunk, pages=number, "
+        "resume_after_id=answer.resume_after, read_started_at=answer.source_now))\n        number = _put(",
     ),
     Mutation(
         name="lease without fence",
@@ -147,8 +147,9 @@ MUTATIONS: Final = (
     Mutation(
         name="a page counts as seen when it is written",
         module="application/steps/chunk.py",
-        old="        chunk = _landed(context, work, chunk, answer, at=asked_at)\n",
-        new="        chunk = _landed(context, work, chunk, answer, at=context.clock.now())\n",
+        old="    return lambda body: context.executor.parse(context.raw.pack, body, origin)\n",
+        new="    return lambda body: context.executor.parse(\n"
+        "        context.raw.pack, body, replace(origin, ingested_at=context.clock.now())\n    )\n",
     ),
     Mutation(
         name="a sweep looks at committed rows only",

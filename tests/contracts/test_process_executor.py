@@ -182,7 +182,7 @@ def test_interrupting_a_map_hands_out_nothing_new_and_waits_for_what_has_begun(e
 @posix_only
 def test_ctrl_c_prints_no_traceback_of_a_worker(tmp_path: Path) -> None:
     # Ctrl-C of a terminal goes to the whole group: the moment when the processes are just starting is the worst.
-    program = PROGRAM.replace("threading.Event().wait(120)", "threading.Event().wait(0.2)")
+    program = PROGRAM.replace("threading.Event().wait(120)", "threading.Event().wait(2)")
     (tmp_path / "program.py").write_text(program)
     with subprocess.Popen(
         [sys.executable, str(tmp_path / "program.py")],

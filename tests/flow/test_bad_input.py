@@ -288,9 +288,9 @@ def test_a_file_that_may_not_grow_fails_the_command_and_the_same_command_works_w
         called = avesa(*set_up, "--home", home, variables=variables)
         assert called.status == 0, called.err
         command = [*COMMAND, "run", "--table-name", "service/tickets", "--output", "json", "--home", str(home)]
-        # 80 blocks of 512 bytes: the state store fits, a page of tickets does not.
+        # 160 blocks of 512 bytes: the state store fits, a page of tickets does not.
         limited = subprocess.run(
-            ["sh", "-c", 'ulimit -f 80; exec "$@"', "sh", *command],
+            ["sh", "-c", 'ulimit -f 160; exec "$@"', "sh", *command],
             env=environment(),
             capture_output=True,
             text=True,

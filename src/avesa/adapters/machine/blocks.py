@@ -6,8 +6,11 @@ callers at a time.
 
 from __future__ import annotations
 
+import os
+import secrets
 import threading
 from contextlib import contextmanager
+from multiprocessing import resource_tracker
 from multiprocessing.shared_memory import SharedMemory
 from typing import TYPE_CHECKING, Final, TypeVar
 
@@ -29,9 +32,17 @@ class SharedBlocks:
         self._lock = threading.Lock()
 
     @contextmanager
-    def holding(self, body: bytes) -> Iterator[str]:
-        """Give the name of a block that begins with the bytes, for as long as the context lasts."""
-        block = self._taken(len(body))
+    def holding(self, body: bytes) -> Iterator[str | None]:
+        """Give the name of a block that begins with the bytes, for as long as the context lasts; None where the machine
+        has no shared memory to give: a full or missing /dev/shm, a limit on the size of files.
+        """
+        try:
+            block: SharedMemory | None = self._taken(len(body))
+        except OSError:
+            block = None
+        if block is None:
+            yield None
+            return
         try:
             _memory(block)[: len(body)] = body
             yield block.name
@@ -56,7 +67,16 @@ class SharedBlocks:
             return fitting
         if spent is not None:
             _end(spent)  # too small: what comes now is larger than what came before
-        return SharedMemory(create=True, size=(size + size // 4) // _STEP_BYTES * _STEP_BYTES + _STEP_BYTES)
+        return _new((size + size // 4) // _STEP_BYTES * _STEP_BYTES + _STEP_BYTES)
+
+
+def _new(size_bytes: int) -> SharedMemory:
+    name = f"avesa-{os.getpid()}-{secrets.token_hex(4)}"
+    if os.name == "posix":
+        # A creation that fails takes back a name that Python has not given to its tracker yet, and the tracker prints a
+        # traceback: so it knows the name beforehand. A second time changes nothing.
+        resource_tracker.register(f"/{name}", "shared_memory")
+    return SharedMemory(name=name, create=True, size=size_bytes)
 
 
 def _memory(block: SharedMemory) -> memoryview:

@@ -77,6 +77,8 @@ class ProcessExecutor(ThreadExecutor):
         if not is_started or len(body) < _SHARED_BYTES:
             return function(body, item)
         with self._blocks.holding(body) as name:
+            if name is None:
+                return function(body, item)
             try:
                 return self._submit(call_with_shared, (function, name, len(body), item)).result()
             except BrokenProcessPool as error:
