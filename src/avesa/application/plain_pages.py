@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from datetime import datetime  # noqa: TC003 - a dataclass's types are looked up by tools at run time
 from typing import TYPE_CHECKING
@@ -22,12 +23,12 @@ class _PlainPage(Page):
     ingested_at: datetime
 
 
-class PlainPages:
+class PlainPages(ABC):
     """The page half of a RawStore, on its `write`."""
 
+    @abstractmethod
     def write(self, name: PartName, records: Sequence[RawRecord], *, ingested_at: datetime) -> RawPart:
         """Make one part durable; see the port."""
-        raise NotImplementedError
 
     def pack(self, body: bytes, origin: PageOrigin) -> SplitPage:
         """Make what can be stored of a page; see the port."""
