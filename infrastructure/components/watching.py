@@ -31,7 +31,7 @@ class Watch:
     meaning: str
     runbook: str
     """A page of docs/how-to/."""
-    metric: cloudwatch.IMetric
+    metric: cloudwatch.Metric
     threshold: float = 1
     periods: int = 1
     operator: cloudwatch.ComparisonOperator = cloudwatch.ComparisonOperator.GREATER_THAN_OR_EQUAL_TO_THRESHOLD
@@ -155,16 +155,10 @@ def own_metrics(
 def _own_watches(alarm: OwnAlarm, names: Names, tables: Sequence[str]) -> Iterator[Watch]:
     metrics = own_metrics(names, alarm.metric, tables, statistic=alarm.statistic, minutes=alarm.period_minutes)
     missing = cloudwatch.TreatMissingData
-    found: list[tuple[str, cloudwatch.IMetric]] = [
+    found: list[tuple[str, cloudwatch.Metric]] = [
         (f"table-{metric.label}-{alarm.slug}".replace("/", "-"), metric) for metric in metrics
     ]
-    if alarm.is_summed:
-        parts: dict[str, cloudwatch.IMetric] = {f"m{number}": metric for number, metric in enumerate(metrics)}
-        whole = cloudwatch.MathExpression(
-            expression="SUM(METRICS())", using_metrics=parts, period=Duration.minutes(alarm.period_minutes)
-        )
-        found = [(alarm.slug, whole)]
-    elif not METRICS[alarm.metric].by_table:
+    if not METRICS[alarm.metric].by_table:
         found = [(alarm.slug, metrics[0])]
     for slug, metric in found:
         yield Watch(

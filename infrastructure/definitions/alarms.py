@@ -17,7 +17,7 @@ DAILY_DOLLARS: Final = 10.0
 class OwnAlarm:
     """Raised when the metric reaches the threshold in `periods` periods one after the other.
 
-    One on a metric by table is an alarm for each table, unless it is summed over them.
+    One on a metric by table is an alarm for each table.
     """
 
     slug: str
@@ -31,7 +31,6 @@ class OwnAlarm:
     periods: int = 1
     is_alarmed_by_silence: bool = False
     """No number at all raises it, too."""
-    is_summed: bool = False
 
 
 OWN_ALARMS: Final = (
@@ -90,6 +89,5 @@ OWN_ALARMS: Final = (
         runbook="costs-too-much.md",
         threshold=DAILY_DOLLARS,
         period_minutes=DAY_MINUTES,
-        is_summed=True,
     ),
 )

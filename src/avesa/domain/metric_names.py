@@ -182,7 +182,8 @@ METRICS: Final[Mapping[Metric, Measured]] = {
     Metric.COST_DOLLARS: Measured(
         event="table_finished",
         field="dollars",
+        by_table=False,  # a day's budget is one sum: an alarm on a sum over tables is not everywhere to be had
         unit=Unit.NONE,
-        meaning="estimate of what a table's run costs in operations, at the packaged price list",
+        meaning="estimate of what the runs of all tables cost in operations, at the packaged price list",
     ),
 }
