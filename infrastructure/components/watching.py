@@ -85,7 +85,7 @@ def watches(names: Names, tables: Sequence[str]) -> Iterator[Watch]:
             slug="no-run",
             meaning=f"no run has begun for {_SILENT_HOURS} hours: look at the schedules",
             runbook="a-run-is-stuck.md",
-            metric=own_metrics(names, Metric.JOBS_STARTED, ())[0],
+            metric=own_metrics(names, Metric.JOBS_STARTED, ())[Metric.JOBS_STARTED.value],
             periods=_SILENT_HOURS,
             operator=cloudwatch.ComparisonOperator.LESS_THAN_THRESHOLD,
             missing=cloudwatch.TreatMissingData.BREACHING,
@@ -135,32 +135,31 @@ def function_metric(names: Names, slug: str, name: str, statistic: str, *, minut
 
 def own_metrics(
     names: Names, name: Metric, tables: Sequence[str], *, statistic: str = "Sum", minutes: int = 60
-) -> list[cloudwatch.Metric]:
-    """Return a metric of ours: of every table, or the one that has the environment alone."""
+) -> dict[str, cloudwatch.Metric]:
+    """Return a metric of ours by table, or by its name the one that has the environment alone.
+
+    They have no labels: the CDK makes metric arithmetic of an alarm on one that has.
+    """
     environment = {ENVIRONMENT_DIMENSION: names.deployment.environment.value}
     by = [(table, {TABLE_DIMENSION: table}) for table in tables] if METRICS[name].by_table else [(name.value, {})]
-    return [
-        cloudwatch.Metric(
+    return {
+        label: cloudwatch.Metric(
             namespace=NAMESPACE,
             metric_name=name.value,
             dimensions_map={**environment, **more},
             statistic=statistic,
             period=Duration.minutes(minutes),
-            label=label,
         )
         for label, more in by
-    ]
+    }
 
 
 def _own_watches(alarm: OwnAlarm, names: Names, tables: Sequence[str]) -> Iterator[Watch]:
     metrics = own_metrics(names, alarm.metric, tables, statistic=alarm.statistic, minutes=alarm.period_minutes)
     missing = cloudwatch.TreatMissingData
-    found: list[tuple[str, cloudwatch.Metric]] = [
-        (f"table-{metric.label}-{alarm.slug}".replace("/", "-"), metric) for metric in metrics
-    ]
-    if not METRICS[alarm.metric].by_table:
-        found = [(alarm.slug, metrics[0])]
-    for slug, metric in found:
+    is_by_table = METRICS[alarm.metric].by_table
+    for label, metric in metrics.items():
+        slug = f"table-{label}-{alarm.slug}".replace("/", "-") if is_by_table else alarm.slug
         yield Watch(
             slug=slug,
             meaning=f"{slug}: {alarm.meaning}",

@@ -81,7 +81,11 @@ def _shown(item: Graph | Query, names: Names, tables: list[str]) -> cloudwatch.I
             query_lines=item.lines,
             width=_HALF,
         )
-    metrics = [own for name in item.metrics for own in own_metrics(names, name, tables, statistic=item.statistic)]
+    metrics = [
+        own.with_(label=label)
+        for name in item.metrics
+        for label, own in own_metrics(names, name, tables, statistic=item.statistic).items()
+    ]
     return _graph(item.title, metrics)
 
 
