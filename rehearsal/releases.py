@@ -6,6 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any, Final
 
 from rehearsal.emulator import ACCOUNT
+from rehearsal.leaks import nothing_leaked
 from rehearsal.outcomes import OUTCOMES
 from rehearsal.proofs import expect
 from rehearsal.restoring import restoring
@@ -51,6 +52,7 @@ def releases_pass(stage: Stage) -> None:
     stage.says("every row is what it was before the first step back")
     restoring(stage)
     remembered(stage)
+    nothing_leaked(stage, key=PRODUCTION)
 
 
 def walk(stage: Stage, what: str, *flow: str, is_fine: bool = True, **asked: str) -> Runner:

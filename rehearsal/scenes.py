@@ -7,6 +7,7 @@ import time
 from typing import TYPE_CHECKING, Any, Final
 
 from rehearsal.emulator import ACCOUNT
+from rehearsal.leaks import nothing_leaked
 from rehearsal.outcomes import OUTCOMES
 from rehearsal.proofs import DESCRIBE, expect
 from rehearsal.world import PRODUCTION, TENANT, Done, OutcomeError, World, change_origin, seconds_since
@@ -88,6 +89,7 @@ def first_pass(stage: Stage) -> None:
     change_and_back(stage)
     destroy_and_return(stage)
     staging(stage)
+    nothing_leaked(stage)
     production(stage)
     missed = set(OUTCOMES) - stage.seen
     expect(not missed, f"not rehearsed: {sorted(missed)}")
@@ -105,6 +107,7 @@ def second_pass(stage: Stage) -> None:
     functions(stage)
     parity(stage)
     by_input(stage)
+    nothing_leaked(stage)
 
 
 def beginning(stage: Stage) -> None:

@@ -60,6 +60,8 @@ class World:
     cwd: Path = field(init=False)
     execution_arn: str = ""
     previous_commit: str = ""
+    printed: list[str] = field(default_factory=list)
+    """All that the commands have said, in their order."""
 
     def __post_init__(self) -> None:
         self.clone = self.folder / "avesa"
@@ -97,7 +99,9 @@ class World:
         if exported is not None:
             self.variables[exported[1]] = self.credentials()[exported[1]]
             return Done(0, "", "")
-        return run_shell(filled, self.cwd, {**self.variables, **(more or {})}, typed=typed, seconds=seconds)
+        done = run_shell(filled, self.cwd, {**self.variables, **(more or {})}, typed=typed, seconds=seconds)
+        self.printed.append(done.said)
+        return done
 
     def await_execution(self) -> None:
         """Wait until the remembered execution has ended, asking the emulator itself. Raises OutcomeError when it does
