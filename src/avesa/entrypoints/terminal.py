@@ -93,8 +93,8 @@ def lined(out: Console, heads: Sequence[Column], given: Sequence[Sequence[str]])
     if is_tight:
         table = Table(box=None, header_style="bold underline", pad_edge=False, padding=(0, 1, 0, 0))
     for at, head in enumerate(heads):
-        # When it gets narrow, prose is folded; numbers, times and names stay whole.
-        is_whole = not any(" " in row[at] for row in rows)
+        # When it gets narrow, prose is folded; numbers, durations, times and names stay whole.
+        is_whole = head.is_number or not any(" " in row[at] for row in rows)
         table.add_column(head.name, justify="right" if head.is_number else "left", style=head.style, no_wrap=is_whole)
     for row in rows:
         table.add_row(*(Text(cell, style=_STATUS_STYLES.get(cell, "")) for cell in row))

@@ -109,3 +109,20 @@ def test_watching_shows_what_changed_with_stale_tables_first_until_interrupted()
     assert ended == 0
     assert "1 tables, 0 stale" in text
     assert text.rindex("birch") < text.rindex("acme")
+
+
+def test_a_watched_table_that_is_being_loaded_is_one_line_of_eighty_cells() -> None:
+    out = Console(file=io.StringIO(), force_terminal=True, color_system=None, width=80, height=24)
+    lease = {"job_id": "20261126T112055Z-wyzrm2", "since": "", "expires_at": "", "is_alive": True}
+    long = {**FACTS, "table_name": "company/companies", "age_seconds": 10_800, "target_seconds": 10_800, "lease": lease}
+
+    def pause() -> None:
+        raise KeyboardInterrupt
+
+    watch_tables(out, lambda: [{**long, "tenant_id": "acme-it"}, {**long, "tenant_id": "birch"}], pause=pause)
+
+    lines = out.file.getvalue().splitlines()  # type: ignore[attr-defined]  # the StringIO from above
+    (place,) = (at for at, line in enumerate(lines) if line.startswith("acme-it"))
+    assert lines[place + 1].startswith("birch")
+    assert "3 h 0 min" in lines[place]
+    assert "wyzrm2" in lines[place]
