@@ -183,7 +183,7 @@ class World:
         self.is_same_machine = self.plot.random() < 0.5
         self.bounds = Bounds(
             lease_ttl_seconds=60.0,
-            chunk_budget_seconds=self.plot.choice((0.0, 1.0, 600.0)),
+            step_budget_seconds=self.plot.choice((0.0, 1.0, 600.0)),
             fold_rows=self.plot.choice((20, 16_384)),
             inline_chunks=1_000,
         )

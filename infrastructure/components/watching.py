@@ -101,10 +101,10 @@ def _limits(names: Names) -> Iterator[Watch]:
             metric=function_metric(names, slug, "Throttles", "Sum", minutes=5),
             periods=3,
         )
-    # The fold is one call: at its time-out it is tried again from the beginning, so somebody should know before.
+    # It stops at two thirds to be called again, but after a share of a fold only, and a listing of ids is one piece.
     yield Watch(
         slug="canonical-transform-slow",
-        meaning="a fold took four fifths of its function's time: give it more memory, or load in smaller ranges",
+        meaning="one piece of work took the transform to four fifths of its time: give it more memory, so CPU too",
         runbook="a-run-is-stuck.md",
         metric=function_metric(names, "canonical-transform", "Duration", "Maximum", minutes=60),
         threshold=BY_SLUG["canonical-transform"].timeout_seconds * 1000 * _SOON,

@@ -61,7 +61,7 @@ def test_the_bounds_are_those_of_the_definitions() -> None:
 
 
 def test_transitions_are_the_states_that_the_definitions_enter() -> None:
-    branch = {"HowManyChunks": "ReadChunks", "IsChunkDone": "ChunkRead", "WereAllRead": "ReconcileTable"}
+    branch = {"HowManyChunks": "ReadChunks", "IsChunkDone": "ChunkRead", "IsFolded": "FinishTable"}
     table = entered(table_processor.table_processor(AT), branch)
     tenant = entered(tenant_processor.tenant_processor(AT), branch)
     run = entered(pipeline_orchestrator.pipeline_orchestrator(AT), branch)

@@ -62,6 +62,7 @@ class Functions:
         self._variables = variables
         self._worker = worker
         self.called: list[str] = []
+        self.seconds_left = SECONDS_OF_A_FUNCTION
         self.patch = pytest.MonkeyPatch()
         self._one_at_a_time = threading.Lock()
         self._warm: dict[str, dict[Any, Any]] = {"chunk": {}, "transform": {}}
@@ -89,7 +90,7 @@ class Functions:
         aws._workplaces.update(self._warm[package])
         told = {**payload, "execution_arn": f"arn:aws:states:{REGION}:{ACCOUNT}:execution:TableProcessor-staging:one"}
         given = json.loads(json.dumps(told if name == "process_table" else dict(payload)))
-        answer = run_lambda_step(name, given, remaining_ms=lambda: SECONDS_OF_A_FUNCTION * 1000)
+        answer = run_lambda_step(name, given, remaining_ms=lambda: self.seconds_left * 1000)
         self._warm[package] = dict(aws._workplaces)
         if answer.get("manifest_key"):
             # The distributed map reads the manifest; the local workflow that maps here wants the ids.
@@ -185,6 +186,22 @@ def test_a_sweep_through_the_functions_closes_what_is_gone(functions: Functions,
 
     assert result["status"] == "completed", result
     assert gone not in _rows(functions, "contacts")
+
+
+def test_a_function_whose_time_is_up_is_called_again_until_all_is_verified(functions: Functions) -> None:
+    request = {"tenant_id": "acme", "table_name": "service/tickets"}
+    run_pipeline(functions, request)  # type: ignore[arg-type]
+    parts = functions.context.raw.list("acme", "connectwise", "service/tickets")
+    functions.called.clear()
+    functions.seconds_left = 0
+
+    result = run_pipeline(functions, {**request, "verify": True})  # type: ignore[arg-type]
+
+    functions.seconds_left = SECONDS_OF_A_FUNCTION
+    # A part and then a group a call; the session's policy lets a tenant keep what it has done so far.
+    assert functions.called.count("transform_canonical") >= len(parts) > 2
+    assert result["status"] == "completed", result
+    assert functions.context.lake.list("acme/staged/") == []
 
 
 def test_a_table_is_maintained_by_a_runs_request_and_by_its_own_step(functions: Functions, site: Site) -> None:

@@ -64,6 +64,25 @@ def test_every_step_is_called_by_exactly_one_state_or_two_that_read_chunks() -> 
     assert sorted(called) == sorted([*of_a_run, "process_chunk"])  # inline, and of many
 
 
+def test_a_fold_is_called_again_with_the_same_document_until_it_is_done() -> None:
+    transform, ask = ALL["TransformCanonical"], ALL["IsFolded"]
+
+    assert (transform["ResultPath"], transform["Next"]) == ("$.result", "IsFolded")
+    assert transform["Parameters"]["payload.$"] == "$.work"  # what the first call was given, not what it answered
+    assert ask["Choices"] == [
+        {"Variable": "$.result.status", "StringEquals": Status.PROCESSING.value, "Next": "TransformCanonical"}
+    ]
+    assert ask["Default"] == "FinishTable"
+
+
+def test_the_reason_of_a_chunk_comes_before_that_nothing_could_be_compared() -> None:
+    caught = ALL["ReconcileTable"]["Catch"]
+
+    assert {catch["Next"] for catch in caught} == {"WasAllRead"}
+    assert [choice["Next"] for choice in ALL["WasAllRead"]["Choices"]] == ["TakeFirstFailure"]
+    assert {ALL[name]["Next"] for name in ("ReadChunks", "ReadManyChunks")} == {"ReconcileTable"}
+
+
 @pytest.mark.parametrize("machine", MACHINES)
 def test_a_machine_ends_after_all_that_it_waits_for(machine: str) -> None:
     assert MACHINES[machine]["TimeoutSeconds"] > 0
@@ -101,7 +120,9 @@ def test_whatever_fails_in_a_table_lets_go_of_its_lease() -> None:
     for name, state in machine.items():
         if state["Type"] in {"Task", "Map"} and name != "FinishTable":
             assert {"States.ALL"} in [set(catcher["ErrorEquals"]) for catcher in state["Catch"]]
-            assert {catcher["Next"] for catcher in state["Catch"]} == {"FinishTable"}
+            then = {catcher["Next"] for catcher in state["Catch"]}
+            assert then == {"WasAllRead" if name == "ReconcileTable" else "FinishTable"}
+    assert machine["WasAllRead"]["Default"] == machine["TakeFirstFailure"]["Next"] == "FinishTable"
 
 
 def test_a_failed_neighbour_ends_nobody_elses_work() -> None:

@@ -28,8 +28,10 @@ class Bounds:
     tables: int = 4
     chunks: int = 8
     lease_ttl_seconds: float = 60.0
-    chunk_budget_seconds: float = 600.0
-    """A chunk step returns after the page during which this ends, to be called again."""
+    step_budget_seconds: float = 600.0
+    """A step that can go on later returns after the page, or the share of a fold, during which this ends, to be called
+    again.
+    """
     fold_rows: int = 16_384
     """Raw rows that one fold group may hold in memory."""
     fold_buckets: int = 64

@@ -15,6 +15,7 @@ from avesa.application.catalog import load_catalog
 from avesa.application.leasing import upkeep_of
 from avesa.application.payloads import from_json, to_json
 from avesa.application.quarantine import asked_tables
+from avesa.application.staging import forget_staged
 from avesa.application.verify import registered
 from avesa.domain.errors import CommitConflict, CommitOutcomeUnknown, StorageError
 
@@ -97,6 +98,9 @@ def maintain(context: StepContext, task: MaintainTask, snapshot: TableSnapshot, 
         token = f"maintain-f{lease.fence}-{int(context.random() * 2**32):08x}"
         snapshot = maintainer.settle(snapshot, survey, token=token)
         maintainer.discard(snapshot, survey)
+    if not task.is_dry_run:
+        # The lease is ours: whoever left it will not come back for it.
+        forget_staged(context, task.tenant_id, task.service, task.table_name)
     is_summed = survey.log_entries >= _LOG_ENTRIES_WORTH_A_CHECKPOINT
     manifests = sum("/_avesa/" in info.key for info in survey.unneeded)
     done = TableMaintenance(

@@ -86,7 +86,7 @@ def _folded(parts: int, *, is_new: bool) -> Operations:
     """Raw parts written and read back, data files, manifest, and the table's log, which is listed again and again."""
     fold = Operations(
         s3_writes=13 if is_new else 8,
-        s3_reads=12 if is_new else 22,
+        s3_reads=13 if is_new else 23,
         dynamodb_write_units=-1,
         dynamodb_read_units=-1,  # the step need not look whether somebody else folded
     )

@@ -20,7 +20,7 @@ from avesa.application.payloads import (
     to_json,
 )
 from avesa.domain.errors import AvesaError
-from avesa.domain.model import TableResult, TenantResult
+from avesa.domain.model import Status, TableResult, TenantResult
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -83,6 +83,9 @@ class _Run:
         )
         reconciled = self._application.run_step("reconcile_table", to_json(work))
         result = from_json(TableResult, self._application.run_step("transform_canonical", reconciled))
+        while result.status is Status.PROCESSING:
+            self._go_on()
+            result = from_json(TableResult, self._application.run_step("transform_canonical", reconciled))
         return TableEnd(task=work.task, work=from_json(TableWork, reconciled), result=result)
 
     def _chunk(self, work: TableWork, chunk_id: str) -> None:

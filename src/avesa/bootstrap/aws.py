@@ -97,7 +97,7 @@ def run_lambda_step(step_name: str, payload: Mapping[str, object], *, remaining_
     """Run a step for its Lambda function and return what it gives; errors keep their names for a state machine.
 
     `payload` may hold the key `execution_arn` (the execution that holds the table's lease) beside the step's own; the
-    step is not shown it. A chunk is read until two thirds of the time that is left now are used.
+    step is not shown it. A chunk is read, and a table folded, until two thirds of the time that is left now are used.
     """
     settings = _lambda_settings()
     sink = _sink()
@@ -111,7 +111,7 @@ def run_lambda_step(step_name: str, payload: Mapping[str, object], *, remaining_
         liveness=_liveness(access, step_name, payload),
         events=_told(context.events, settings, access, sink),
         is_stopping=lambda: remaining_ms() < given_ms * (1 - _USED_SHARE),
-        bounds=replace(settings.bounds, chunk_budget_seconds=given_ms / 1000 * _USED_SHARE),
+        bounds=replace(settings.bounds, step_budget_seconds=given_ms / 1000 * _USED_SHARE),
     )
     own = {key: value for key, value in payload.items() if key != "execution_arn"}
     try:

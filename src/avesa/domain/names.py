@@ -72,6 +72,11 @@ def projected_prefix(tenant_id: str, service: str, endpoint: str) -> str:
     return f"{check_tenant_id(tenant_id)}/projected/{service}/{endpoint}/"
 
 
+def staged_prefix(tenant_id: str, service: str, endpoint: str) -> str:
+    """The folder of what steps that are called more than once have done so far, with a trailing slash."""
+    return f"{check_tenant_id(tenant_id)}/staged/{service}/{endpoint}/"
+
+
 def canonical_prefix(tenant_id: str, table: str) -> str:
     """The folder of a canonical Delta table, with a trailing slash."""
     return f"{check_tenant_id(tenant_id)}/canonical/{table}/"

@@ -418,7 +418,7 @@ def test_what_was_deleted_and_added_between_two_attempts_is_neither_lost_nor_kep
 
 def test_a_chunk_whose_time_is_up_is_called_again_until_it_is_done() -> None:
     world = World()
-    world.with_bounds(chunk_budget_seconds=0.0)
+    world.with_bounds(step_budget_seconds=0.0)
 
     assert world.table(world.run())["records_extracted"] == 300
 

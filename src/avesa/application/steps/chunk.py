@@ -49,7 +49,7 @@ def process_chunk(context: StepContext, payload: Mapping[str, object]) -> Json:
 def _read(context: StepContext, work: TableWork, chunk: Chunk, catalog: Catalog, source: Source) -> Chunk:
     table = work.task
     endpoint, limits = catalog.endpoint(table.table_name), catalog.limits(table.table_name)
-    deadline = context.clock.monotonic() + context.bounds.chunk_budget_seconds
+    deadline = context.clock.monotonic() + context.bounds.step_budget_seconds
     while True:
         ids = IdRange(after=_resume_point(chunk), upto=chunk.upto_id)
         # Seen when it was asked for, not when it was written: a worker that stood still in between must not make an old

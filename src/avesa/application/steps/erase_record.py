@@ -28,7 +28,7 @@ from avesa.application.steps.run import new_job_id
 from avesa.canonical.table import bucket_of
 from avesa.domain.errors import CommitConflict, CommitOutcomeUnknown, UsageError
 from avesa.domain.model import RawRecord
-from avesa.domain.names import canonical_prefix, projected_prefix, raw_prefix
+from avesa.domain.names import canonical_prefix, projected_prefix, raw_prefix, staged_prefix
 from avesa.ports.lake import ObjectExists
 from avesa.ports.tables import PartName
 
@@ -227,8 +227,9 @@ class _RecordErasure:
         raw = raw_prefix(task.tenant_id, task.service, task.table_name)
         # What a killed process left of a part, and earlier versions of parts that are gone.
         self._gone.append(eraser.below(raw, keep=frozenset(info.key for info in context.lake.list(raw))))
-        # Columns are made again from the texts.
-        self._gone.append(eraser.below(projected_prefix(task.tenant_id, task.service, task.table_name)))
+        # Columns are made again from the texts, and what a broken step left is of no more use.
+        for prefix in (projected_prefix, staged_prefix):
+            self._gone.append(eraser.below(prefix(task.tenant_id, task.service, task.table_name)))
         if self._mapping is None:
             return
         table = canonical_prefix(task.tenant_id, self._mapping.table)

@@ -14,7 +14,7 @@ from avesa.application.steps.chunk import write_part
 from avesa.application.steps.transform import transform_canonical
 from avesa.canonical.projection import Projection
 from avesa.domain.errors import DataError
-from avesa.domain.model import RawRecord
+from avesa.domain.model import RawRecord, Status
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -76,6 +76,8 @@ def _retried(context: StepContext, work: TableWork) -> RetryResult:
         # Marked when raw has them: a crash before brings them back a second time, which changes no row.
         _marked(context, work.lease, readable, task.job_id)
         folded = transform_canonical(context, to_json(work))
+        while folded["status"] == Status.PROCESSING:
+            folded = transform_canonical(context, to_json(work))
         opened, corrected = int(str(folded["versions_opened"])), int(str(folded["versions_corrected"]))
         result = replace(result, versions_opened=opened, versions_corrected=corrected)
     context.events.emit(

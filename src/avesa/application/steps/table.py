@@ -188,7 +188,9 @@ def finish_table(context: StepContext, payload: Mapping[str, object]) -> Json:
     A lease that is lost already is left to its new holder.
     """
     end = from_json(TableEnd, payload)
-    result = end.result or _result_of_failure(context, end)
+    # A fold that failed in a later call leaves the word of the call before, that it is under way.
+    is_told = end.result is not None and end.result.status is not Status.PROCESSING
+    result = end.result if end.result is not None and is_told else _result_of_failure(context, end)
     if end.work is not None:
         if result.status is not Status.COMPLETED:
             _remember_failure(context, end.work, result.error)

@@ -1,5 +1,5 @@
 """The step that makes canonical rows of raw: folds every part that no commit has folded, commits, then moves the
-bookmark.
+bookmark. Called again until it is done: however many calls a fold takes, its commit is one.
 """
 
 from __future__ import annotations
@@ -15,11 +15,13 @@ from avesa.application.leasing import seen_at
 from avesa.application.maintain import is_maintenance_due, maintain_after_run, maintain_for_run
 from avesa.application.payloads import TableWork, from_json, to_json
 from avesa.application.projected import ProjectedColumns
+from avesa.application.staging import Staged, TimeIsUp
 from avesa.application.steps.chunk import quarantine
 from avesa.application.steps.verify import verify_for_run
 from avesa.connectors.pages import Rejected
 from avesa.domain.errors import CommitConflict, CommitOutcomeUnknown, StorageError
 from avesa.domain.model import ReadMode, Status, TableResult
+from avesa.ports.tables import FoldedGroup
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -29,7 +31,7 @@ if TYPE_CHECKING:
     from avesa.application.payloads import Json
     from avesa.canonical.mapping import CanonicalMapping
     from avesa.domain.model import TablePlan
-    from avesa.ports.tables import FoldedGroup, RawPart
+    from avesa.ports.tables import RawPart, TableSnapshot
 
 _COMMIT_TRIES = 3
 _FOLD_CHUNK = "fold"
@@ -47,14 +49,23 @@ class _Folded:
 
 
 def transform_canonical(context: StepContext, payload: Mapping[str, object]) -> Json:
-    """Fold, commit, move the bookmark; give the table's result. Only a table that is reconciled gets this far."""
+    """Fold, commit, move the bookmark; give the table's result. Only a table that is reconciled gets this far.
+
+    A result that is still `processing` says that the time was up: the step is to be called again with the same payload.
+    """
     work = from_json(TableWork, payload)
-    task = work.task
-    mapping = load_catalog(context.lake).mapping(task.table_name)
-    if task.request.maintain:
-        return to_json(_maintained(context, work, mapping))
-    if task.request.verify:
-        return to_json(verify_for_run(context, work))
+    mapping = load_catalog(context.lake).mapping(work.task.table_name)
+    try:
+        if work.task.request.maintain:
+            return to_json(_maintained(context, work, mapping))
+        if work.task.request.verify:
+            return to_json(verify_for_run(context, work))
+        return to_json(_made_canonical(context, work, mapping))
+    except TimeIsUp:
+        return to_json(_result(work, mapping, Status.PROCESSING))
+
+
+def _made_canonical(context: StepContext, work: TableWork, mapping: CanonicalMapping | None) -> TableResult:
     is_due = is_maintenance_due(context, work)
     folded = _Folded() if mapping is None else _transformed(context, work, mapping)
     # Bookmark moves after the commit: a crash in between folds and reads again, the other order would lose rows.
@@ -64,10 +75,8 @@ def transform_canonical(context: StepContext, payload: Mapping[str, object]) -> 
         _make_known(context, work, mapping)
         if is_due:
             maintain_after_run(context, work, mapping)
-    result = TableResult(
-        table_name=task.table_name,
-        canonical_table=mapping.table if mapping is not None else "",
-        status=Status.COMPLETED if work.sweep_error is None else Status.FAILED,
+    return replace(
+        _result(work, mapping, Status.COMPLETED if work.sweep_error is None else Status.FAILED),
         records_extracted=work.records_extracted,
         versions_opened=folded.versions_opened,
         versions_closed=folded.versions_closed,
@@ -77,18 +86,18 @@ def transform_canonical(context: StepContext, payload: Mapping[str, object]) -> 
         reconciled=work.reconciled,
         error=work.sweep_error,
     )
-    return to_json(result)
+
+
+def _result(work: TableWork, mapping: CanonicalMapping | None, status: Status) -> TableResult:
+    canonical = mapping.table if mapping is not None else ""
+    return TableResult(table_name=work.task.table_name, canonical_table=canonical, status=status)
 
 
 def _maintained(context: StepContext, work: TableWork, mapping: CanonicalMapping | None) -> TableResult:
     """Maintain the table in the place of folding it; the events say what was done."""
     if mapping is not None:
         maintain_for_run(context, work, mapping)
-    return TableResult(
-        table_name=work.task.table_name,
-        canonical_table=mapping.table if mapping is not None else "",
-        status=Status.COMPLETED,
-    )
+    return _result(work, mapping, Status.COMPLETED)
 
 
 def _transformed(context: StepContext, work: TableWork, mapping: CanonicalMapping) -> _Folded:
@@ -119,10 +128,12 @@ def _folded_once(context: StepContext, work: TableWork, mapping: CanonicalMappin
     new = [part for part in parts if part.key not in base.folded]
     if not new and snapshot.version is not None and not is_rebuild:
         return _Folded()
-    _tell_returned(context, work, new)
+    staged = _staged(context, work, snapshot, new, is_rebuild=is_rebuild)
+    if not staged.is_resumed:
+        _tell_returned(context, work, new)
     columns = ProjectedColumns(context.raw, task.tenant_id, task.service, task.table_name, mapping)
     new = columns.of(new)
-    touched = context.canonical.touched(new)
+    (touched,) = staged.each("touched", context.canonical.touched, [new], dict[int, int])
     groups = fold_groups(
         base,
         new=new,
@@ -137,7 +148,7 @@ def _folded_once(context: StepContext, work: TableWork, mapping: CanonicalMappin
     is_small = sum(touched.values()) <= context.bounds.inline_fold_rows
     spread = map if is_small else context.executor.map_parsing
     done: list[FoldedGroup] = []
-    for result in spread(context.canonical.fold, groups):
+    for result in staged.each("groups", context.canonical.fold, groups, FoldedGroup, spread):
         done.append(result)
         context.events.emit(
             "group_folded",
@@ -159,7 +170,19 @@ def _folded_once(context: StepContext, work: TableWork, mapping: CanonicalMappin
         context.tables.renew(work.lease, now=context.clock.now(), ttl_seconds=context.bounds.lease_ttl_seconds)
     _keep_unreadable(context, work, done)
     columns.drop(folded_keys)
+    staged.end()
     return _summed(done)
+
+
+def _staged(
+    context: StepContext, work: TableWork, snapshot: TableSnapshot, new: Sequence[RawPart], *, is_rebuild: bool
+) -> Staged:
+    """Return what earlier calls folded of these very parts into this very version, in groups of these sizes."""
+    staged = Staged(context, work, "fold")
+    bounds, digest = context.bounds, snapshot.mapping.digest
+    cut = (snapshot.version, digest, is_rebuild, bounds.fold_rows, bounds.fold_buckets)
+    staged.resume([*cut, *(part.key for part in new)])
+    return staged
 
 
 def _make_known(context: StepContext, work: TableWork, mapping: CanonicalMapping) -> None:

@@ -1,7 +1,9 @@
-"""The step that verifies one table: raw, the table, and what the state says of it. It writes nothing."""
+"""The step that verifies one table: raw, the table, and what the state says of it. It changes nothing of them."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from datetime import datetime  # noqa: TC003 - staged results are read back by their types
 from typing import TYPE_CHECKING, NamedTuple
 
 from avesa.application.catalog import load_catalog
@@ -10,41 +12,42 @@ from avesa.application.folding import fold_groups
 from avesa.application.leasing import upkeep_of
 from avesa.application.payloads import from_json, to_json
 from avesa.application.quarantine import quarantined
+from avesa.application.staging import Staged
 from avesa.application.verify import Problem, TableCheck, VerifyTask
 from avesa.domain.errors import StorageError
 from avesa.domain.model import Status, TableResult
+from avesa.ports.upkeep import ComparedGroup
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from datetime import datetime
 
     from avesa.application.context import StepContext
     from avesa.application.payloads import Json, TableWork
     from avesa.canonical.mapping import CanonicalMapping
     from avesa.domain.model import Lease
     from avesa.ports.tables import RawPart, TableSnapshot
-    from avesa.ports.upkeep import ComparedGroup, RawContent
+    from avesa.ports.upkeep import RawContent
 
 _SHOWN = 5
 
 
 def verify_table(context: StepContext, payload: Mapping[str, object]) -> Json:
     """Return a TableCheck for a VerifyTask; raises UsageError for an unknown table, never for what it finds."""
-    task = from_json(VerifyTask, payload)
-    check = _TableVerification(context, task).run()
-    context.events.emit(
-        "table_verified", tenant_id=task.tenant_id, table=task.table_name, problems=[p.kind for p in check.problems]
-    )
-    return to_json(check)
+    return to_json(_verified(context, from_json(VerifyTask, payload), Staged(context, None, "verify")))
 
 
 def verify_for_run(context: StepContext, work: TableWork) -> TableResult:
-    """Verify the table of a run under the run's own lease; a table with problems fails, with each and its repair."""
+    """Verify the table of a run under the run's own lease; a table with problems fails, with each and its repair.
+
+    Raises TimeIsUp when it is to be called again.
+    """
     task = work.task
     own = VerifyTask(
         tenant_id=task.tenant_id, service=task.service, table_name=task.table_name, job_id=work.lease.holder.job_id
     )
-    check = from_json(TableCheck, verify_table(context, to_json(own)))
+    staged = Staged(context, work, "verify")
+    check = _verified(context, own, staged)
+    staged.end()
     problems = [f"{problem.kind}: {problem.detail} (to mend it: {problem.repair})" for problem in check.problems]
     return TableResult(
         table_name=check.table_name,
@@ -53,6 +56,24 @@ def verify_for_run(context: StepContext, work: TableWork) -> TableResult:
         quarantined=check.quarantined,
         error="; ".join(problems) or None,
     )
+
+
+def _verified(context: StepContext, task: VerifyTask, staged: Staged) -> TableCheck:
+    check = _TableVerification(context, task, staged).run()
+    context.events.emit(
+        "table_verified", tenant_id=task.tenant_id, table=task.table_name, problems=[p.kind for p in check.problems]
+    )
+    return check
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _PartRead:
+    """What reading one part back found: what is wrong with it, or what it holds."""
+
+    fault: str | None = None
+    records: int = 0
+    erased: tuple[int, ...] = ()
+    newest: datetime | None = None
 
 
 class _Read(NamedTuple):
@@ -69,8 +90,8 @@ class _Read(NamedTuple):
 class _TableVerification:
     """One table's check; problems are gathered, in the order in which a person should look at them."""
 
-    def __init__(self, context: StepContext, task: VerifyTask) -> None:
-        self._context, self._task = context, task
+    def __init__(self, context: StepContext, task: VerifyTask, staged: Staged) -> None:
+        self._context, self._task, self._staged = context, task, staged
         self._upkeep = upkeep_of(context)
         self._catalog = load_catalog(context.lake)
         self._erasures = Erasures(context.lake, task.tenant_id, task.service, task.table_name)
@@ -83,6 +104,9 @@ class _TableVerification:
         # The table before raw: what a run adds in between is raw that is not folded, never rows without raw.
         snapshot = None if mapping is None else self._opened(mapping)
         parts = self._context.raw.list(task.tenant_id, task.service, task.table_name)
+        version = None if snapshot is None else snapshot.version
+        bounds = self._context.bounds
+        self._staged.resume([version, bounds.fold_rows, bounds.fold_buckets, *(part.key for part in parts)])
         read = self._read(parts)
         compared: list[ComparedGroup] = []
         strays: list[str] = []
@@ -135,20 +159,15 @@ class _TableVerification:
         """Read every part whole, and compare it with what its name promises."""
         found = _Read([], 0, 0, {})
         erased: set[int] = set()
-        for part in parts:
-            try:
-                content = self._upkeep.raw.read(part)
-            except StorageError as error:
-                self._unreadable(str(error))
+        results = self._staged.each("parts", self._part, parts, _PartRead)
+        for part, result in zip(parts, results, strict=True):
+            if result.fault is not None or result.newest is None:
+                self._unreadable(str(result.fault))
                 continue
-            if not _is_as_named(part, content):
-                self._unreadable(f"raw part {part.key} does not hold the ids that its name tells")
-                continue
-            times = [row.ingested_at for row in content.records] + [row.found_missing_at for row in content.deletions]
-            found.newest[part.key] = max(times)
+            found.newest[part.key] = result.newest
             found.sound.append(part)
-            found = found._replace(records=found.records + len(content.records))
-            erased |= self._erasures.among({row.id for row in content.records})
+            found = found._replace(records=found.records + result.records)
+            erased.update(result.erased)
         if erased:
             self._add(
                 "erased_record_returned",
@@ -156,6 +175,17 @@ class _TableVerification:
                 "erase them at the source, then call `avesa erase-record` again",
             )
         return found._replace(erased=len(erased))
+
+    def _part(self, part: RawPart) -> _PartRead:
+        try:
+            content = self._upkeep.raw.read(part)
+        except StorageError as error:
+            return _PartRead(fault=str(error))
+        if not _is_as_named(part, content):
+            return _PartRead(fault=f"raw part {part.key} does not hold the ids that its name tells")
+        times = [row.ingested_at for row in content.records] + [row.found_missing_at for row in content.deletions]
+        erased = self._erasures.among({row.id for row in content.records})
+        return _PartRead(records=len(content.records), erased=tuple(sorted(erased)), newest=max(times))
 
     def _unreadable(self, detail: str) -> None:
         self._add(
@@ -207,7 +237,8 @@ class _TableVerification:
         is_small = sum(touched.values()) <= self._context.bounds.inline_fold_rows
         spread = map if is_small else self._context.executor.map_parsing
         try:
-            compared = list(spread(self._upkeep.tables.compare, groups))
+            compare = self._upkeep.tables.compare
+            compared = list(self._staged.each("groups", compare, groups, ComparedGroup, spread))
         except StorageError as error:
             self._add("table_unreadable", str(error), self._command("rebuild"))
             return []
