@@ -8,37 +8,15 @@ python -m reliability.mutations --write         also writes docs/reliability.md 
 from __future__ import annotations
 
 import argparse
-import os
-import re
-import shutil
-import subprocess
 import sys
-import tempfile
-from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from reliability.edge_cases import EDGE_CASES
+from reliability.mutation import Mutation, caught_by
 from reliability.report import write_mutations
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-_ROOT: Final = Path(__file__).resolve().parent.parent
-_COPIED: Final = ("src", "mappings", "reliability", "rehearsal", "tests", "scripts", "pyproject.toml")
-_HISTORIES: Final = "histories"
-_MOST_HISTORIES: Final = 500
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Mutation:
-    """A text of one module in the place of another, and what is to see it: histories, or a test's file."""
-
-    name: str
-    module: str
-    old: str
-    new: str
-    hunter: str = _HISTORIES
-
 
 MUTATIONS: Final = (
     Mutation(
@@ -196,129 +174,7 @@ MUTATIONS: Final = (
         new="    if seconds > 0:\n",
         hunter="tests/contracts/test_request_budget.py",
     ),
-    Mutation(
-        name="edge case 2: a record without a source time is not told",
-        module="canonical/projection.py",
-        old="        if coerced or source_time is None:\n",
-        new="        if coerced:\n",
-        hunter="tests/unit/canonical/test_projection.py",
-    ),
-    Mutation(
-        name="edge case 21: the sweep does not read companies whole",
-        module="application/planning.py",
-        old="endpoint.reread_in_sweep",
-        new="False",
-        hunter="tests/unit/application/test_planning.py",
-    ),
-    Mutation(
-        name="edge case 27: times are written with an offset",
-        module="connectors/connectwise.py",
-        old="%Y-%m-%dT%H:%M:%SZ}]",
-        new="%Y-%m-%dT%H:%M:%S+00:00}]",
-        hunter="tests/unit/connectors/test_connectwise.py",
-    ),
-    Mutation(
-        name="edge case 28: >= with a date",
-        module="connectors/connectwise.py",
-        old="{field_name} > {time_literal(window.since)}",
-        new="{field_name} >= {time_literal(window.since)}",
-        hunter="tests/unit/connectors/test_connectwise.py",
-    ),
-    Mutation(
-        name="edge case 29: a codebase that moved is not looked up",
-        module="application/source.py",
-        old="        if response.status == _NOT_FOUND and self._moved(codebase, limits):\n",
-        new="        if False and self._moved(codebase, limits):\n",
-        hunter="tests/unit/application/test_source.py",
-    ),
-    Mutation(
-        name="edge case 30: a redirect is an answer like any other",
-        module="connectors/connectwise.py",
-        old="    if status in _REDIRECTS:\n",
-        new="    if False:\n",
-        hunter="tests/unit/application/test_source.py",
-    ),
-    Mutation(
-        name="edge case 31: JSON that is cut is an empty page",
-        module="connectors/pages.py",
-        old="        raise TransientSourceError(message) from None\n",
-        new="        return []\n",
-        hunter="tests/unit/connectors/test_pages.py",
-    ),
-    Mutation(
-        name="edge case 32: a 500 is final",
-        module="connectors/connectwise.py",
-        old="    if status in _RETRIED or status >= _SERVER_ERROR:\n",
-        new="    if status in _RETRIED:\n",
-        hunter="tests/unit/connectors/test_connectwise.py",
-    ),
-    Mutation(
-        name="edge case 33: the next page forgets the conditions",
-        module="application/source.py",
-        old='            query["pageId"] = str(ids.after)\n',
-        new='            query = {"pageId": str(ids.after), "pageSize": str(limits.page_size)}\n',
-        hunter="tests/unit/application/test_source.py",
-    ),
-    Mutation(
-        name="edge case 34: a short page is the last",
-        module="application/source.py",
-        old="            has_more = not is_empty and promised is not False\n",
-        new="            has_more = len(page.records) >= limits.page_size\n",
-        hunter="tests/unit/application/test_runs.py",
-    ),
-    Mutation(
-        name="edge case 36: a 403 ends the whole tenant",
-        module="connectors/connectwise.py",
-        old="    if status == _FORBIDDEN:\n        return TablePermanentError(",
-        new="    if status == _FORBIDDEN:\n        return TenantPermanentError(",
-        hunter="tests/unit/connectors/test_connectwise.py",
-    ),
-    Mutation(
-        name="edge case 45: a codebase ends with two slashes",
-        module="connectors/connectwise.py",
-        old='codebase.rstrip("/") + "/"',
-        new='codebase + "/"',
-        hunter="tests/unit/connectors/test_connectwise.py",
-    ),
 )
-
-
-def caught_by(mutation: Mutation) -> str | None:
-    """Return what turned red in a copy with the mutation, or None. Raises ValueError when it no longer fits."""
-    with tempfile.TemporaryDirectory(prefix="avesa-mutation-") as name:
-        copy = Path(name)
-        for item in _COPIED:
-            source = _ROOT / item
-            if source.is_dir():
-                shutil.copytree(source, copy / item, ignore=shutil.ignore_patterns("__pycache__"))
-            elif source.is_file():
-                shutil.copy(source, copy / item)
-        module = copy / "src" / "avesa" / mutation.module
-        text = module.read_text(encoding="utf-8")
-        if text.count(mutation.old) != 1:
-            raise ValueError(f"{mutation.name}: {mutation.module} no longer has its text exactly once")
-        text = text.replace(mutation.old, mutation.new)
-        module.write_text(text.replace("import bisect_left\n", "import bisect_left, bisect_right\n"), encoding="utf-8")
-        return _hunted(mutation, copy)
-
-
-def _hunted(mutation: Mutation, copy: Path) -> str | None:
-    if mutation.hunter == _HISTORIES:
-        arguments = ["-m", "reliability.histories", "--until-red", "--count", str(_MOST_HISTORIES)]
-    else:
-        arguments = ["-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", mutation.hunter]
-    environment = os.environ | {"PYTHONPATH": str(copy / "src"), "PYTHONDONTWRITEBYTECODE": "1"}
-    done = subprocess.run(
-        [sys.executable, *arguments], cwd=copy, env=environment, capture_output=True, text=True, check=False
-    )
-    told = done.stdout + done.stderr
-    if done.returncode == 0:
-        return None
-    is_history = mutation.hunter == _HISTORIES
-    reds = re.findall(r"^seed (\d+):" if is_history else r"^FAILED (\S+)", told, re.MULTILINE)
-    if not reds:
-        raise RuntimeError(f"{mutation.name}: the hunter itself broke: {told[-500:]}")
-    return f"history {reds[0]} of {_MOST_HISTORIES}" if is_history else f"`{reds[0]}`"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -328,13 +184,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--write", action="store_true", help="write docs/reliability.md and docs/reliability.json")
     chosen = parser.parse_args(arguments)
     found = []
-    for mutation in MUTATIONS:
+    for mutation in (*MUTATIONS, *EDGE_CASES):
         if chosen.only in mutation.name:
             caught = caught_by(mutation)
             found.append({"mutation": mutation.name, "caught_by": caught})
             print(f"{'red  ' if caught else 'GREEN'} {mutation.name}: {caught or 'nothing'}", flush=True)
     if chosen.write:
-        write_mutations(found)
+        write_mutations(found, is_whole=not chosen.only)
     return 1 if any(item["caught_by"] is None for item in found) else 0
 
 

@@ -28,10 +28,10 @@ def write_histories(figures: dict[str, Any]) -> None:
     _replace("histories", histories_table(figures))
 
 
-def write_mutations(figures: list[dict[str, Any]]) -> None:
-    """Put what became of these mutations into the page and the figures, beside the others."""
+def write_mutations(figures: list[dict[str, Any]], *, is_whole: bool) -> None:
+    """Put what became of these mutations into the page and the figures, beside the others unless these are all."""
     kept = _load()
-    merged = {item["mutation"]: item for item in [*kept.get("mutations", []), *figures]}
+    merged = {item["mutation"]: item for item in [*([] if is_whole else kept.get("mutations", [])), *figures]}
     kept["mutations"] = list(merged.values())
     _save(kept)
     _replace("mutations", mutations_table(kept["mutations"]))
