@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 from avesa.adapters.delta.maintenance import DeltaTableMaintainer
 from avesa.adapters.delta.store import DeltaCanonicalStore
 from avesa.adapters.memory.executor import InlineExecutor
+from avesa.adapters.parquet.raw import ParquetRawStore
+from reliability.scenario import BOUNDS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -25,7 +27,7 @@ if TYPE_CHECKING:
     from avesa.ports.lake import Lake, ObjectInfo, SecretStore
     from avesa.ports.source import Transport
     from avesa.ports.state import ChunkLedger, JobLedger, TableStates, TenantRegistry
-    from avesa.ports.tables import FoldedGroup, RawStore, TableSnapshot
+    from avesa.ports.tables import FoldedGroup, TableSnapshot
     from avesa.ports.time import Clock
     from avesa.ports.upkeep import TableMaintainer
 
@@ -110,13 +112,22 @@ class _CountedLake:
         return self._lake.list(prefix)
 
 
+_KINDS: Final = {
+    "/quarantine/": "quarantine",
+    "/deletions/": "deletions part",
+    "/raw/": "raw part",
+    "/projected/": "columns",
+    "/staged/": "staged groups",
+    "/_avesa/": "fold manifest",
+    "/canonical/": "canonical data file",
+}
+"""In this order: deletions lie in raw, manifests among canonical files."""
+
+
 def _kind_of(key: str) -> str:
-    if "/quarantine/" in key:
-        return "quarantine"
-    if "/_avesa/" in key:
-        return "fold manifest"
-    if "/canonical/" in key:
-        return "canonical data file"
+    for part, kind in _KINDS.items():
+        if part in key:
+            return kind
     return "mapping" if key.startswith("mappings/") else "other object"
 
 
@@ -149,19 +160,7 @@ def counted(context: StepContext, counter: WriteCounter, transport: Transport) -
             "ChunkLedger", _Counted(context.chunks, counter, {"add": "chunks planned", "checkpoint": "checkpoint"})
         ),
         secrets=cast("SecretStore", _Counted(context.secrets, counter, {"put": "secret"})),
-        raw=cast(
-            "RawStore",
-            _Counted(
-                context.raw,
-                counter,
-                {
-                    "write": "raw part",
-                    "put_page": "raw part",
-                    "write_deletions": "deletions part",
-                    "drop_projected": "columns deleted",
-                },
-            ),
-        ),
+        raw=ParquetRawStore(lake),
         lake=lake,
         canonical=_CountedDelta(lake, context.clock, counter),
         upkeep=None
@@ -169,6 +168,7 @@ def counted(context: StepContext, counter: WriteCounter, transport: Transport) -
         else replace(context.upkeep, maintainer=_maintainer(context, lake, counter)),
         transport=transport,
         executor=InlineExecutor(),
+        bounds=replace(context.bounds, **BOUNDS),
     )
 
 

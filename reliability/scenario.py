@@ -1,7 +1,8 @@
 """The scenario of the kill matrix: a source at each of its moments, and the runs that are to survive a death.
 
-set up ─► full load (several chunks, a record that cannot be read) ─► increment (several pages) ─► sweep (deletes,
-a merged company). The source stands still within a run, so that a run that died and was recovered must give the very
+set up ─► full load (several chunks, a record that cannot be read, a page that is worth columns) ─► increment (several
+pages) ─► sweep (deletes, a merged company) ─► rebuild ─► maintenance that keeps no old version. A fold does one group
+of buckets a call. The source stands still within a run, so that a run that died and was recovered must give the very
 rows of one that lived.
 """
 
@@ -9,7 +10,7 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
 from avesa.application.setup import setup_service
@@ -36,8 +37,17 @@ RUNS: Final[dict[str, dict[str, object]]] = {
     "full load": {},
     "increment": {},
     "sweep": {"detect_deletes": True},
+    "rebuild": {"rebuild": True},
+    "maintenance": {},
 }
+BOUNDS: Final[dict[str, Any]] = {"step_budget_seconds": 0.0, "fold_buckets": 1}
+"""Every step that may stop and be called again does so at the first place where it may."""
 _BEGIN: Final = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
+_FULL_LOAD: Final = list(RUNS).index("full load")
+_LONG_TICKETS: Final = 20
+"""A page of them is larger than what is kept as text alone."""
+_FAR_ID: Final = 200_000
+"""In a bucket of its own, so that a fold has more than one group."""
 _UNREADABLE: Final = b'{"id":"not a number","summary":"kept in quarantine","_info":{"lastUpdated":"%s"}}'
 
 
@@ -47,13 +57,16 @@ def source_at(run: str) -> Site:
     now = _BEGIN + timedelta(hours=moment)
     site = Site(seed=5, companies=[CompanySpec(login=TENANT, sizes={TICKETS: 110, COMPANIES: 12})], clock=lambda: now)
     company = site.company(TENANT)
+    for record_id, record in sorted(company.records(TICKETS).items())[:_LONG_TICKETS]:
+        company.put(TICKETS, record | {"initialDescription": f"{record_id} " * 3_000})
+    company.put(TICKETS, record | {"id": _FAR_ID})
     company.put_body(TICKETS, 100_020, _UNREADABLE % b"2024-05-01T00:00:00Z")
-    if run in {"increment", "sweep"}:
+    if moment > _FULL_LOAD:
         at = _BEGIN + timedelta(hours=1, minutes=30)
         company.apply(TICKETS, Changes(edits=14, touches=4, inserts=28), at=at)
         company.apply(COMPANIES, Changes(edits=3, inserts=1), at=at)
         company.put_body(TICKETS, 100_031, _UNREADABLE % b"2026-11-23T13:30:00Z")
-    if run == "sweep":
+    if moment > _FULL_LOAD + 1:
         at = _BEGIN + timedelta(hours=2, minutes=30)
         company.apply(TICKETS, Changes(edits=5, deletes=6, moves_to_project=1), at=at)
         company.apply(COMPANIES, Changes(deletes=1, merges=1), at=at)
@@ -80,6 +93,11 @@ class LoggingTransport:
 
 def perform(application: Application, run: str, site: Site, *, job_id: str | None = None) -> Json:
     """Carry out one run of the scenario; as the job `job_id`, if it is to go on with that."""
+    if run == "maintenance":
+        for table in TABLES:
+            task = {"tenant_id": TENANT, "service": SERVICE, "table_name": table, "retention_days": -1.0}
+            application.run_step("maintain_table", task)
+        return {"status": "completed"}
     if run == "set up":
         keys = site.company(TENANT).credentials
         values = {

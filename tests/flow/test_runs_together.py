@@ -125,7 +125,7 @@ def test_a_pause_that_one_process_is_told_of_is_kept_by_the_other(home: Path, se
     _truth(home, served)
 
 
-def test_readers_see_one_version_throughout_and_a_rebuild_beside_a_run_harms_nothing(
+def test_readers_see_one_version_throughout_and_a_rebuild_or_maintenance_beside_a_run_harms_nothing(
     home: Path, served: Served
 ) -> None:
     assert avesa("run", "--home", home).status == 0
@@ -144,7 +144,11 @@ def test_readers_see_one_version_throughout_and_a_rebuild_beside_a_run_harms_not
     reader.start()
     for _ in range(2):
         company.apply(TICKETS, Changes(edits=400))
-        together = [_started(home, "run"), _started(home, "rebuild", "--table-name", "tickets", "--wait", "60")]
+        together = [
+            _started(home, "run"),
+            _started(home, "rebuild", "--table-name", "tickets", "--wait", "60"),
+            _started(home, "maintain", "--table-name", "tickets"),
+        ]
         for process in together:
             out, err = process.communicate(timeout=180)
             assert "Traceback" not in err

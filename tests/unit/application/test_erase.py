@@ -183,6 +183,26 @@ def test_a_part_that_no_commit_has_loses_the_record_too() -> None:
     assert told_anywhere(world.lake, MARK) == []
 
 
+def test_what_a_run_that_died_left_of_the_record_beside_raw_goes_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("avesa.adapters.parquet.packing.SMALL_BYTES", 0)
+    world, victim = made_world()
+    world.site.company("acme").restore(TICKETS, victim)
+    refusing: Any = world.context.canonical
+    commit, refusing.commit = refusing.commit, _refused
+    world.run(full_sync=True)
+    refusing.commit = commit
+    world.lake.put(f"acme/staged/connectwise/{TICKETS}/j-f1-fold.json", f'{{"basis": "{MARK}"}}'.encode())
+    beside = [key.split("/")[1] for key in told_anywhere(world.lake, MARK)]
+    assert {"projected", "staged", "raw"} <= set(beside)
+
+    erase(world, victim)
+
+    assert told_anywhere(world.lake, MARK) == []
+    world.run(rebuild=True)
+    assert told_anywhere(world.lake, MARK) == []
+    assert is_sound(world)
+
+
 def _refused(*_: object, **__: object) -> None:
     """Refuse a commit: what was read stays unfolded."""
     raise StorageError("the disk is full")
