@@ -312,10 +312,14 @@ class SiteTransport:
 
     def _repeated(self, path: str, query: str, body: bytes) -> bytes:
         """Return the page before of the same walk, now and then."""
-        walk = path + str([pair for pair in parse_qsl(query) if pair[0] != "pageId"])
-        before, self._pages[walk] = self._pages.get(walk, body), body
-        # A first page has none before it in its walk; one of an earlier walk would be another lie: a stale replica.
-        return before if "pageId=" in query and self._gate.weather.draw_transport("page repeated") else body
+        pairs = parse_qsl(query)
+        walk = path + str([pair for pair in pairs if pair[0] != "pageId"])
+        before, self._pages[walk] = self._pages.get(walk, b""), body
+        after = dict(pairs).get("pageId", "none").encode()
+        # A walk may begin in the middle, where an earlier one was left; that one's later pages would be another lie: a
+        # stale replica, which nobody can tell from the source.
+        is_before = b'{"id":' + after + b"," in before or b'{"id":' + after + b"}" in before
+        return before if is_before and self._gate.weather.draw_transport("page repeated") else body
 
 
 def _wish_seconds(response: HttpResponse) -> float:

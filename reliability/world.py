@@ -22,7 +22,7 @@ from avesa.application.workflow import run_pipeline
 from avesa.bootstrap.packaged import packaged_mappings
 from avesa.domain.errors import AvesaError
 from avesa.domain.names import Environment, quarantine_prefix
-from avesa.simulator.site import CompanySpec, Site
+from avesa.simulator.site import CompanySpec, FaultKind, Site
 from reliability.gates import (
     BEGIN,
     Gate,
@@ -109,8 +109,15 @@ class WatchedChunks:
             is_durable = any(chunk.chunk_id.replace("/", "-") in item.key for item in kept)
         else:
             is_durable = any(part.job_id == chunk.job_id and part.max_id == chunk.resume_after_id for part in parts)
+            # Beside a record without an id that can be read, the Link header alone tells how far a page goes; if that
+            # page lacks its last record too, the counts find out.
+            is_durable |= bool(self._world.mischief.poisoned) and self._lacked_a_record()
         if not is_durable:
             self._world.scheduler.findings.append(f"{chunk.chunk_id} passes by {chunk.resume_after_id}, not durable")
+
+    def _lacked_a_record(self) -> bool:
+        """Whether the server has left a record out of a page."""
+        return any(rule.kind is FaultKind.MISSING_RECORD and struck for rule, struck in self._world.site.faults.rules())
 
 
 class WatchedCanonical:

@@ -40,7 +40,12 @@ def acquire(context: StepContext, tenant_id: str, table_name: str, holder: Holde
         ttl_seconds=context.bounds.lease_ttl_seconds,
         is_gone=context.liveness.is_gone,
     )
-    return replace(lease, acquired_at=max(lease.acquired_at, _latest(context, before)))
+    lease = replace(lease, acquired_at=max(lease.acquired_at, _latest(context, before)))
+    if before.lease is not None:
+        # Taken over: what its holder saw last is known now, and told by nothing but its lease, which has just gone.
+        state = context.tables.get(tenant_id, table_name)
+        context.tables.save(lease, replace(state, latest_at=lease.acquired_at))
+    return lease
 
 
 def _latest(context: StepContext, before: TableState) -> datetime:

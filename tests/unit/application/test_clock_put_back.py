@@ -124,3 +124,23 @@ def test_a_run_after_the_clock_was_put_back_is_not_taken_over_by_another() -> No
 
     assert found["status"] == "skipped"
     assert "alive" in found["error"]
+
+
+def test_what_a_dead_run_saw_is_followed_by_later_times_although_a_rebuild_came_in_between() -> None:
+    # Found by histories 3739 and 6896: the rebuild's own lease ended in order, and with it went what told the time.
+    world = World()
+    started: Any = world.application.run_step("orchestrate_pipeline", {"job_id": "dies"})["tenants"]
+    table: Any = world.application.run_step("process_tenant", started[0])["tables"]
+    work = world.application.run_step("process_table", table[0])
+    world.clock.advance(20)
+    for chunk in work["chunk_ids"]:  # type: ignore[attr-defined]
+        world.application.run_step("process_chunk", {"work": work, "chunk_id": chunk})
+    world.liveness.gone.add("dies")
+    world.run(rebuild=True)
+    put_back(world, hours=30)
+    gone = sorted(world.truth())[7]
+    world.site.company("acme").delete(TICKETS, gone)
+
+    world.run(detect_deletes=True)
+
+    assert world.current_ids() == world.truth()
