@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import gc
-from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -23,6 +21,7 @@ from avesa.adapters.delta.rows import (
     version_of,
 )
 from avesa.adapters.delta.setwise import SetwiseFold
+from avesa.adapters.machine.collector import collector_off
 from avesa.canonical.merging import Seen, merge
 from avesa.canonical.observed import observed_columns
 from avesa.canonical.table import row
@@ -56,7 +55,7 @@ class GroupFold:
 
     def run(self) -> FoldedGroup:
         """Write the changed buckets as new files and say what changed; nothing is visible yet."""
-        with _collector_off(), self._database:
+        with collector_off(), self._database:
             setwise = SetwiseFold(self._database, self._group.mapping)
             self._fill()
             told = setwise.told()
@@ -200,15 +199,3 @@ def _observed(rows: list[RawRow], projection: Projection) -> Iterator[tuple[Valu
             yield (*begin, False, str(error), None, *(None,) * projection.width)
         else:
             yield (*begin, bool(read.coerced), None, read.record_hash, *read.values)
-
-
-@contextmanager
-def _collector_off() -> Iterator[None]:
-    """A fold makes millions of objects and no cycles; looking for cycles costs a fifth of its time."""
-    was_on = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_on:
-            gc.enable()

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import gc
 from array import array
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from avesa.adapters.machine.collector import collector_off
 from avesa.adapters.parquet.schemas import RAW_SCHEMA, TIME, text_array, time_array
 from avesa.canonical.columns import ColumnReader
 from avesa.canonical.mapping import ID, LAST_UPDATED, ColumnType
@@ -18,7 +17,7 @@ from avesa.canonical.observed import observed_columns
 from avesa.connectors.pages import Page, add_record, is_bare, plain_texts, split_page
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
     from datetime import datetime
 
     from msgspec import Raw
@@ -60,7 +59,7 @@ _LOWEST_ID: Final = -(2**63)
 
 def pack_page(body: bytes, origin: PageOrigin) -> PackedPage:
     """Return the page packed; see the port."""
-    with _collector_off():
+    with collector_off():
         is_projected = origin.mapping is not None and len(body) > SMALL_BYTES
         if is_projected and origin.mapping is not None and not origin.drop_fields and _has_usual_head(origin.mapping):
             packed = _packed_at_once(body, origin, origin.mapping)
@@ -193,15 +192,3 @@ def _reader(mapping: CanonicalMapping) -> ColumnReader:
     if found is None:
         found = _readers[mapping.digest] = ColumnReader(mapping)
     return found
-
-
-@contextmanager
-def _collector_off() -> Iterator[None]:
-    """A page is thousands of objects and no cycles; looking for cycles costs a third of its time."""
-    was_on = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_on:
-            gc.enable()
