@@ -19,6 +19,13 @@ if TYPE_CHECKING:
 _DEV: Final = "AdministratorAccess-YOUR_DEV_ACCOUNT_ID"
 _DESCRIBE: Final = f"{DESCRIBE} --region us-east-2"
 _ROLE: Final = "arn:aws:iam::YOUR_PRODUCTION_ACCOUNT_ID:role/DeploymentRole"
+_HALF_A_DEPLOYMENT: Final = """
+setsid ./scripts/deploy.sh --environment dev > half.log 2>&1 & deployment=$!
+until aws cloudformation describe-stacks --stack-name AVESADataPipeline-dev > /dev/null 2>&1; do
+    kill -0 $deployment || { cat half.log >&2; exit 1; }
+done
+kill -9 -- -$deployment
+""".strip()
 TABLES: Final = ("tickets", "time_entries", "companies", "contacts")
 
 
@@ -101,6 +108,7 @@ def second_pass(stage: Stage) -> None:
     stage.packages_are_made.wait()
     beginning(stage)
     stage.world.take_packages()
+    broken_off(stage)
     stage.rehearse("./scripts/deploy.sh --environment dev")
     own_source(stage)
     tenant(stage)
@@ -113,6 +121,14 @@ def second_pass(stage: Stage) -> None:
 def beginning(stage: Stage) -> None:
     """A newcomer's first three commands."""
     stage.rehearse("git clone <repository-url>", "cd avesa", "pip install -r requirements.txt")
+
+
+def broken_off(stage: Stage) -> None:
+    """A deployment whose machine is switched off while the first stack is being made: the same command goes on."""
+    stage.does(_HALF_A_DEPLOYMENT)
+    made = stage.does("aws cloudformation list-stacks --query 'StackSummaries[].StackName' --output text").out.split()
+    expect("AVESADataPipeline-dev" in made, f"it was ended before it had begun: {made}")
+    expect("AVESAMonitoring-dev" not in made, f"it was ended after it had ended: {made}")
 
 
 def profiles(stage: Stage) -> None:
