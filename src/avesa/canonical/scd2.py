@@ -159,35 +159,39 @@ def extend(current: Version, observations: Sequence[Observation]) -> list[Versio
 def diff(before: Sequence[Version], after: Sequence[Version]) -> Changes:
     """Return how the versions of one key changed.
 
-    Opened: a version began. Closed: a version ended, or began and ended. Corrected: a version has other content since
-    the same time. A version whose beginning moved and nothing else is none of them: it is the same version.
+    Opened: a version began, or is current again. Closed: a version ended, or began and ended, or was current and is
+    gone. Corrected: a version has other content. A version whose beginning moved and nothing else is none of them: it
+    is the same version. Opened less closed is always how many more rows are current.
     """
-    predecessors = _predecessors(before, after)
-    opened = closed = corrected = 0
+    predecessors, gone = _predecessors(before, after)
+    opened = corrected = 0
+    closed = sum(version.is_current for version in gone)
     for version in after:
         predecessor = predecessors.get(version.valid_from)
-        if predecessor is None:
+        was_current = predecessor is not None and predecessor.is_current
+        if predecessor is None or (version.is_current and not was_current):
             opened += 1
-        elif predecessor.record_hash != version.record_hash:
+        if predecessor is not None and predecessor.record_hash != version.record_hash:
             corrected += 1
-        was_open = predecessor is None or predecessor.is_current
-        if was_open and not version.is_current:
+        if (predecessor is None or was_current) and not version.is_current:
             closed += 1
     return Changes(opened=opened, closed=closed, corrected=corrected)
 
 
-def _predecessors(before: Sequence[Version], after: Sequence[Version]) -> dict[datetime, Version]:
-    """Return, by the new valid_from, the old version that each new one goes on from."""
-    found = {version.valid_from: version for version in before}
+def _predecessors(before: Sequence[Version], after: Sequence[Version]) -> tuple[dict[datetime, Version], list[Version]]:
+    """Return, by the new valid_from, the old version that each new one goes on from, and the old ones of none."""
     new_starts = {version.valid_from for version in after}
+    found = {version.valid_from: version for version in before if version.valid_from in new_starts}
     moved = [version for version in before if version.valid_from not in new_starts]
-    for version in after:
-        if version.valid_from not in found:
-            match = next((old for old in moved if old.record_hash == version.record_hash), None)
-            if match is not None:
-                moved.remove(match)
-                found[version.valid_from] = match
-    return found
+    # One with the same content moved; one with other content, where no other is left, moved and was corrected.
+    for is_same in (True, False):
+        for version in after:
+            if version.valid_from not in found:
+                match = next((old for old in moved if not is_same or old.record_hash == version.record_hash), None)
+                if match is not None:
+                    moved.remove(match)
+                    found[version.valid_from] = match
+    return found, moved
 
 
 def _only_version(observation: Observation) -> Version:

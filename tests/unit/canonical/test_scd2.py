@@ -251,6 +251,16 @@ def test_a_late_state_counts_as_opened_and_closed() -> None:
     assert diff(before, after) == Changes(opened=2, closed=2)
 
 
+def test_a_version_that_began_earlier_with_other_content_is_corrected() -> None:
+    # Found by history 9406: a record came back, and then showed a change from before it was seen again.
+    back = [seen("A", at(1), at(5)), seen("A", at(1), at(12))]
+    before = fold(back, [at(9)])
+    after = fold([*back, seen("B", at(10), at(14))], [at(9)])
+
+    assert (before[-1].valid_from, after[-1].valid_from) == (at(12), at(10))
+    assert diff(before, after) == Changes(corrected=1)
+
+
 def test_a_version_that_only_began_earlier_is_the_same_version() -> None:
     before = fold([seen("A", at(3), at(5)), seen("B", at(6), at(7))])
     after = fold([seen("A", at(3), at(5)), seen("B", at(6), at(7)), seen("A", at(1), at(8))])
