@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
 _COMMIT_TRIES = 3
 _FOLD_CHUNK = "fold"
+_INLINE_GROUPS = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,8 +145,9 @@ def _folded_once(context: StepContext, work: TableWork, mapping: CanonicalMappin
         max_rows=context.bounds.fold_rows,
         max_buckets=context.bounds.fold_buckets,
     )
-    # A small fold is done here: handing it to another process would cost more than it does.
-    is_small = sum(touched.values()) <= context.bounds.inline_fold_rows
+    # A small fold is done here: handing it to another process would cost more than it does. Few changes all over a
+    # large table are no small fold: every bucket that they touch is written anew.
+    is_small = sum(touched.values()) <= context.bounds.inline_fold_rows and len(groups) <= _INLINE_GROUPS
     spread = map if is_small else context.executor.map_parsing
     done: list[FoldedGroup] = []
     for result in staged.each("groups", context.canonical.fold, groups, FoldedGroup, spread):
