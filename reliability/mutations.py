@@ -32,6 +32,7 @@ MUTATIONS: Final = (
         old="    folded_keys = base.folded | {part.key for part in new}\n",
         new="    landed = context.raw.list(task.tenant_id, task.service, task.table_name)\n"
         "    folded_keys = base.folded | {part.key for part in landed}\n",
+        hunter="tests/reliability/test_found_by_histories.py",
     ),
     Mutation(
         name="checkpoint before raw",
@@ -128,6 +129,7 @@ MUTATIONS: Final = (
         old="    return lambda body: context.executor.parse(context.raw.pack, body, origin)\n",
         new="    return lambda body: context.executor.parse(\n"
         "        context.raw.pack, body, replace(origin, ingested_at=context.clock.now())\n    )\n",
+        hunter="tests/reliability/test_found_by_histories.py",
     ),
     Mutation(
         name="a sweep looks at committed rows only",
