@@ -137,10 +137,10 @@ def test_parsing_processes_end_with_a_parent_that_was_killed(program: subprocess
     assert program.returncode == -signal.SIGKILL
 
 
-def _is_in(thread: threading.Thread, function: str) -> bool:
-    """Tell whether the thread is in a call of a function of this name."""
+def _is_in(thread: threading.Thread, *functions: str) -> bool:
+    """Tell whether the thread is in a call of a function of one of these names."""
     frame = sys._current_frames().get(thread.ident or 0)
-    while frame is not None and frame.f_code.co_name != function:
+    while frame is not None and frame.f_code.co_name not in functions:
         frame = frame.f_back
     return frame is not None
 
@@ -164,7 +164,7 @@ def test_interrupting_a_map_hands_out_nothing_new_and_waits_for_what_has_begun(e
         assert heard.wait(timeout=30)
         # Work that ends after the main thread has heard, however long that takes it.
         for _ in range(3000):
-            if _is_in(threading.main_thread(), "shutdown"):
+            if _is_in(threading.main_thread(), "shutdown", "wait_for"):
                 break
             threading.Event().wait(0.01)
         ended.append(number)
@@ -177,6 +177,36 @@ def test_interrupting_a_map_hands_out_nothing_new_and_waits_for_what_has_begun(e
         signal.signal(signal.SIGINT, before)
 
     assert sorted(begun) == sorted(ended) == [0, 1]
+
+
+def test_ctrl_c_while_a_thread_starts_still_waits_for_what_that_thread_began(
+    executor: ProcessExecutor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ended: list[int] = []
+    both_have_begun = threading.Barrier(3)
+    is_interrupted = threading.Event()
+    start = threading.Thread.start
+
+    def start_and_interrupt(thread: threading.Thread) -> None:
+        start(thread)
+        if thread.name == "avesa_1":
+            both_have_begun.wait(timeout=30)
+            is_interrupted.set()
+            raise KeyboardInterrupt
+
+    def work(number: int) -> None:
+        both_have_begun.wait(timeout=30)
+        assert is_interrupted.wait(timeout=30)
+        if threading.current_thread().name == "avesa_1":
+            # Only makes sure that a map which does not wait for it is found out.
+            threading.Event().wait(0.2)
+        ended.append(number)
+
+    monkeypatch.setattr(threading.Thread, "start", start_and_interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        executor.map(work, range(50), limit=2)
+
+    assert sorted(ended) == [0, 1]
 
 
 @posix_only

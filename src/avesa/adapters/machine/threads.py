@@ -62,17 +62,49 @@ def usable_cores() -> int:
     return os.cpu_count() or 1
 
 
+class _InFlight:
+    """The items that have begun and not ended. After `stop` none begins.
+
+    Counted here because a pool forgets the thread that it was starting when Ctrl-C came: its `shutdown` does not wait
+    for that one.
+    """
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._count = 0
+        self._is_stopping = False
+
+    @contextlib.contextmanager
+    def one(self) -> Iterator[None]:
+        with self._changed:
+            if self._is_stopping:
+                raise _NotBegun
+            self._count += 1
+        try:
+            yield
+        except BaseException:
+            self.stop()
+            raise
+        finally:
+            with self._changed:
+                self._count -= 1
+                self._changed.notify_all()
+
+    def stop(self) -> None:
+        with self._changed:
+            self._is_stopping = True
+
+    def wait(self) -> None:
+        with self._changed:
+            self._changed.wait_for(lambda: not self._count)
+
+
 def _map_in_threads(function: Callable[[_Item], _Result], items: Sequence[_Item], workers: int) -> list[_Result]:
-    stopping = threading.Event()
+    in_flight = _InFlight()
 
     def begin(item: _Item) -> _Result:
-        if stopping.is_set():
-            raise _NotBegun
-        try:
+        with in_flight.one():
             return function(item)
-        except BaseException:
-            stopping.set()
-            raise
 
     pool = ThreadPoolExecutor(workers, thread_name_prefix="avesa")
     try:
@@ -81,8 +113,9 @@ def _map_in_threads(function: Callable[[_Item], _Result], items: Sequence[_Item]
             pass
     finally:
         # After Ctrl-C: nothing new begins, and what has begun ends.
-        stopping.set()
+        in_flight.stop()
         pool.shutdown(wait=True, cancel_futures=True)
+        in_flight.wait()
     failures = (future.exception() for future in futures)
     for failure in failures:
         if failure is not None and not isinstance(failure, _NotBegun):
