@@ -74,7 +74,7 @@ def load_with_avesa(work: Load) -> Cost:
     own = environment() | {"AVESA_HOME": str(home)}
     setup = [*avesa, "setup-service", *tenant, "--company-name", "Acme", "--service", "connectwise"]
     run(setup, environment=own | keys(work.url), folder=work.folder)
-    chosen = ["--chunks", str(work.in_flight), "--mappings", str(_mappings(work))]
+    chosen = ["--mappings", str(_mappings(work))]
     load = [*avesa, "run", *tenant, "--table-name", "tickets", "--output", "json", *chosen]
     cost = run(load, environment=own, folder=work.folder)
     (table,) = json.loads(cost.output.strip().splitlines()[-1])["tenants"][0]["tables"]

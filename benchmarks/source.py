@@ -109,7 +109,8 @@ class Connection:
             self._send(json.dumps({"count": len(found)}).encode())
             return
         page, has_more, number = self._answers.page(found, query, is_forward=is_forward)
-        link = ""
+        # With forward-only pages the header is always there, and empty at the end (facts.md, section 2).
+        link = "Link: \r\n" if is_forward else ""
         if has_more:
             following = f"page={number + 1}" if number else f"pageId={self._corpus.ids[page[-1]]}"
             kept = "&".join(

@@ -53,6 +53,35 @@ def test_no_more_than_the_limit_send_at_once_and_that_many_do(clock: FakeClock) 
     assert most == 3
 
 
+def test_who_has_waited_longest_is_next(clock: FakeClock) -> None:
+    budget = AdaptiveBudget(1, clock=clock)
+    served: list[str] = []
+    holding, waiting = threading.Event(), threading.Event()
+
+    def hold_and_come_again() -> None:
+        with budget.slot():
+            holding.set()
+            waiting.wait(timeout=30)
+        with budget.slot():
+            served.append("who came again")
+
+    def wait_in_line() -> None:
+        with budget.slot():
+            served.append("who waited")
+
+    with ThreadPoolExecutor(2) as pool:
+        first = pool.submit(hold_and_come_again)
+        holding.wait(timeout=30)
+        second = pool.submit(wait_in_line)
+        while not budget.waiting:
+            threading.Event().wait(0.001)
+        waiting.set()
+        first.result(timeout=30)
+        second.result(timeout=30)
+
+    assert served == ["who waited", "who came again"]
+
+
 def test_a_slot_is_given_back_after_an_exception(clock: FakeClock) -> None:
     budget = AdaptiveBudget(1, clock=clock)
 

@@ -66,7 +66,7 @@ def test_transitions_are_the_states_that_the_definitions_enter() -> None:
     tenant = entered(tenant_processor.tenant_processor(AT), branch)
     run = entered(pipeline_orchestrator.pipeline_orchestrator(AT), branch)
 
-    own = table_operations(demand_of(SMALL_READ, Limits()), records=10, answer_seconds=0.1)
+    own = table_operations(demand_of(SMALL_READ, Limits(), chunks_at_once=8), records=10, answer_seconds=0.1)
     # A tenant's map starts a table's machine in one state, a run's map a tenant's in two.
     assert own.transitions == table + 1
     assert tenant_operations().transitions == (tenant - 1) + 2
@@ -74,9 +74,9 @@ def test_transitions_are_the_states_that_the_definitions_enter() -> None:
 
 
 def test_more_chunks_and_records_take_more_of_everything() -> None:
-    small = table_operations(demand_of(SMALL_READ, Limits()), records=10, answer_seconds=0.1)
+    small = table_operations(demand_of(SMALL_READ, Limits(), chunks_at_once=8), records=10, answer_seconds=0.1)
     whole = Read(mode=ReadMode.FULL, records=100_000, is_counted=True)
-    large = table_operations(demand_of(whole, Limits()), records=100_000, answer_seconds=0.1)
+    large = table_operations(demand_of(whole, Limits(), chunks_at_once=8), records=100_000, answer_seconds=0.1)
 
     for name in ("transitions", "invocations", "gb_seconds", "s3_writes", "s3_reads", "dynamodb_write_units"):
         assert getattr(large, name) > getattr(small, name)

@@ -26,7 +26,12 @@ class Bounds:
 
     tenants: int = 4
     tables: int = 4
-    chunks: int = 8
+    chunks: int = 64
+    """Chunks of a table; the source's own bound on requests, and `chunks_aside`, usually allow fewer."""
+    chunks_aside: int = 4
+    """Chunks of a table that may be under way beyond the requests at once: one whose page is being stored asks for
+    nothing. As many pages wait in memory, so it is small.
+    """
     lease_ttl_seconds: float = 60.0
     step_budget_seconds: float = 600.0
     """A step that can go on later returns after the page, or the share of a fold, during which this ends, to be called
@@ -44,6 +49,10 @@ class Bounds:
     inline_chunks: int = 1_000_000
     """Chunk ids that may travel in a step's output; more of them are left in the lake under a key. State machines
     bound what they carry (and open distributed maps), the local workflow does not."""
+
+    def chunks_at_once(self, max_concurrency: int) -> int:
+        """Return how many chunks of a table keep as many requests as that under way."""
+        return max_concurrency + self.chunks_aside
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -56,9 +56,9 @@ class Demand:
         return planned + ceil(self.page_requests / side_by_side) + self.compare_requests + swept
 
 
-def demand_of(read: Read, limits: Limits) -> Demand:
+def demand_of(read: Read, limits: Limits, *, chunks_at_once: int) -> Demand:
     """Return what a read sends when nothing has to be asked twice."""
-    size = planning.chunk_size(read.records, limits)
+    size = planning.chunk_size(read.records, limits, at_once=chunks_at_once)
     cuts = len(range(size, read.records, size)) if read.is_counted else 0
     chunks = read.windows if read.mode is ReadMode.BACKFILL else cuts + 1
     pages = _pages(read.records, chunks, size if read.is_counted else None, limits)
@@ -69,13 +69,13 @@ def demand_of(read: Read, limits: Limits) -> Demand:
         plan_requests=1 + cuts if read.is_counted else 0,
         page_requests=pages,
         compare_requests=2 + pages if is_thorough else 1,
-        sweep_requests=_swept(read.table_records, limits) if read.is_swept else 0,
+        sweep_requests=_swept(read.table_records, limits, chunks_at_once) if read.is_swept else 0,
     )
 
 
-def _swept(records: int, limits: Limits) -> int:
+def _swept(records: int, limits: Limits, chunks_at_once: int) -> int:
     """A count, the ids at which the ranges are cut, and the lists of the ranges."""
-    size = planning.chunk_size(records, limits)
+    size = planning.chunk_size(records, limits, at_once=chunks_at_once)
     cuts = len(range(size, records, size))
     return 1 + cuts + _pages(records, cuts + 1, size, limits)
 

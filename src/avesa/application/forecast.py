@@ -113,7 +113,7 @@ def _of_table(asker: Asker, task: TableTask) -> TableForecast:
     if state.plan is not None and planning.can_adopt(state.plan, mode, window):
         read = _remaining(context, state, read, guesses)
     rates = rates_of(state, mode, sampled=_sampled(asker, endpoint, limits, window, state, read), guesses=guesses)
-    demand = demand_of(read, limits)
+    demand = demand_of(read, limits, chunks_at_once=asker.context.bounds.chunks_at_once(limits.max_concurrency))
     is_new = state.bookmark_at is None
     operations = table_operations(
         demand, records=read.records, answer_seconds=rates.answer_seconds, is_new=is_new, is_swept=read.is_swept

@@ -71,11 +71,11 @@ def needs_count(mode: ReadMode, window: Window, now: datetime, limits: Limits) -
     return mode is ReadMode.FULL
 
 
-def chunk_size(count: int, limits: Limits) -> int:
-    """Return how many rows a chunk is planned for: whole pages, enough chunks to use the concurrency allowed, none too
+def chunk_size(count: int, limits: Limits, *, at_once: int) -> int:
+    """Return how many rows a chunk is planned for: whole pages, as many chunks as may be under way at once, none too
     small to pay for the request that finds where it begins.
     """
-    pages = ceil(count / limits.page_size / limits.max_concurrency)
+    pages = ceil(count / limits.page_size / at_once)
     return min(limits.chunk_records, max(_PAGES_WORTH_A_CUT, pages) * limits.page_size)
 
 

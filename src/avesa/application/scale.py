@@ -78,7 +78,7 @@ def _run(profile: Profile, tenants: int, *, is_swept: bool) -> Operations:
             table_records=records,
         )
         tables += table_operations(
-            demand_of(read, limits),
+            demand_of(read, limits, chunks_at_once=limits.max_concurrency),
             records=profile.changed_an_hour,
             answer_seconds=_ANSWER_SECONDS,
             is_swept=is_swept,

@@ -191,8 +191,9 @@ class Source:
                 check_content(page, endpoint.path)
             promised = connectwise.has_next(response.headers)
             is_empty = not page.ids and not page.rejected
-            # A server that sends no Link header is asked until a page is empty.
-            has_more = not is_empty and promised is not False
+            # A server that sends no Link header is asked until a page is empty, or has the last id that was asked for.
+            is_last = bool(page.ids) and page.ids[-1] == ids.upto
+            has_more = not is_empty and (not is_last if promised is None else promised)
             resume = page.ids[-1] if page.ids else ids.after
             told = connectwise.next_page_id(response.headers) if forward and page.rejected else None
             if told is not None and (resume is None or told > resume):

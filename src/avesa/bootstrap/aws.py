@@ -67,7 +67,7 @@ TENANT_STEPS: Final = frozenset(
 """Steps that work for one tenant, with credentials that open nothing else."""
 LEASE_SECONDS: Final = 24 * 3600.0
 """A lease outlives any execution that may hold it: whether it still runs is asked, not waited for."""
-LAMBDA_BOUNDS: Final = Bounds(lease_ttl_seconds=LEASE_SECONDS, inline_chunks=1, run_tenants=600)
+LAMBDA_BOUNDS: Final = Bounds(lease_ttl_seconds=LEASE_SECONDS, inline_chunks=1, run_tenants=600, chunks_aside=0)
 """What the state machines can carry."""
 _SESSION_LEFT: Final = timedelta(minutes=20)
 """More than a function may run: a session with less left is not begun with."""

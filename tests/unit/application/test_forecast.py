@@ -165,8 +165,8 @@ def test_what_a_run_would_refuse_is_refused(asked: dict[str, Any], message: str)
 
 def test_requests_that_wait_for_each_other_decide_the_rounds() -> None:
     limits = Limits(page_size=1000, chunk_records=20_000, max_concurrency=8)
-    one = demand_of(Read(mode=ReadMode.INCREMENT, records=5_000, is_counted=False), limits)
-    many = demand_of(Read(mode=ReadMode.FULL, records=160_000, is_counted=True), limits)
+    one = demand_of(Read(mode=ReadMode.INCREMENT, records=5_000, is_counted=False), limits, chunks_at_once=8)
+    many = demand_of(Read(mode=ReadMode.FULL, records=160_000, is_counted=True), limits, chunks_at_once=8)
 
     assert (one.chunks, one.rounds(8)) == (1, 6)  # five pages one after the other, and a count
     assert (many.chunks, many.requests) == (8, 1 + 7 + 160 + 1)

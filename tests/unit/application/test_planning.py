@@ -179,6 +179,19 @@ def test_cut_makes_chunks_of_the_size_asked_for(count: int, size: int) -> None:
     assert edges == list(range(size, count, size))
 
 
+@pytest.mark.parametrize(
+    ("count", "at_once", "rows"),
+    [
+        (100_000, 12, 9_000),  # as many chunks as may be under way
+        (100_000, 36, 3_000),
+        (5_000, 12, 2_000),  # one page is not worth the request that finds where it begins
+        (5_000_000, 12, 20_000),  # what a chunk may have at most
+    ],
+)
+def test_a_chunk_has_whole_pages_and_its_share(count: int, at_once: int, rows: int) -> None:
+    assert planning.chunk_size(count, Limits(), at_once=at_once) == rows
+
+
 def test_a_source_that_tells_no_ids_gives_one_chunk() -> None:
     assert len(planning.cut(10_000, 1_000, lambda positions: [None for _ in positions])) == 1
 

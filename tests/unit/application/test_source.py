@@ -311,6 +311,17 @@ def test_a_server_without_link_headers_is_asked_until_a_page_is_empty() -> None:
     assert not page(world, after=1).has_more
 
 
+def test_without_link_headers_a_page_with_the_last_id_that_was_asked_for_is_the_last() -> None:
+    world = World()
+    world.transport.before = answering(
+        HttpResponse(status=200, headers={}, body=ONE_RECORD),
+        HttpResponse(status=200, headers={}, body=ONE_RECORD),
+    )
+
+    assert not page(world, upto=1).has_more
+    assert page(world, upto=2).has_more
+
+
 def test_ids_are_listed_past_a_record_that_has_none() -> None:
     world = World(sizes=SMALL | {TICKETS: 250})
     catalog = load_catalog(world.lake)

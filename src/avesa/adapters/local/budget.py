@@ -7,6 +7,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import threading
+from collections import deque
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final, Protocol
 
@@ -76,6 +77,8 @@ class AdaptiveBudget:
         self._pause = pause
         self._pace = Pace(ceiling=max_concurrency)
         self._under_way = 0
+        self._queue: deque[object] = deque()
+        """Who waits, in the order in which they came: chunks that go on side by side end side by side."""
         self._not_before = clock.monotonic()
         self._changed = threading.Condition()
 
@@ -85,6 +88,12 @@ class AdaptiveBudget:
         with self._changed:
             return self._pace.limit
 
+    @property
+    def waiting(self) -> int:
+        """How many wait for a slot now."""
+        with self._changed:
+            return len(self._queue)
+
     @contextlib.contextmanager
     def slot(self) -> Iterator[None]:
         self._enter()
@@ -93,7 +102,7 @@ class AdaptiveBudget:
         finally:
             with self._changed:
                 self._under_way -= 1
-                self._changed.notify()
+                self._changed.notify_all()
 
     def throttled(self, retry_after_seconds: float | None) -> None:
         wait = retry_after_seconds or 0.0
@@ -107,7 +116,7 @@ class AdaptiveBudget:
     def succeeded(self) -> None:
         with self._changed:
             self._pace = self._pace.after_success()
-            self._changed.notify()
+            self._changed.notify_all()
 
     def cap(self, max_concurrency: int) -> None:
         """Never send more than this at once from now on; a higher cap than before changes nothing."""
@@ -115,19 +124,32 @@ class AdaptiveBudget:
             self._pace = self._pace.capped(max_concurrency)
 
     def _enter(self) -> None:
-        while True:
-            told = 0.0 if self._pause is None else self._pause.left_seconds()
+        place = object()
+        with self._changed:
+            self._queue.append(place)
+        try:
+            while not self._has_entered(place):
+                pass
+        finally:
             with self._changed:
-                pause_seconds = max(self._not_before - self._clock.monotonic(), told)
-                if pause_seconds <= 0 and self._under_way < self._pace.limit:
-                    self._under_way += 1
-                    return
-                if pause_seconds <= 0:
-                    self._changed.wait(_SLICE_SECONDS)
-                    continue
-            check_wait(pause_seconds, now=self._clock.now())
-            # Outside the lock, so that the others can go on reporting how their requests went.
-            self._clock.sleep(min(pause_seconds, _SLICE_SECONDS))
+                self._queue.remove(place)
+                self._changed.notify_all()
+
+    def _has_entered(self, place: object) -> bool:
+        """Take the slot if this place's turn has come; otherwise wait a while for it."""
+        told = 0.0 if self._pause is None else self._pause.left_seconds()
+        with self._changed:
+            pause_seconds = max(self._not_before - self._clock.monotonic(), told)
+            if pause_seconds <= 0 and self._queue[0] is place and self._under_way < self._pace.limit:
+                self._under_way += 1
+                return True
+            if pause_seconds <= 0:
+                self._changed.wait(_SLICE_SECONDS)
+                return False
+        check_wait(pause_seconds, now=self._clock.now())
+        # Outside the lock, so that the others can go on reporting how their requests went.
+        self._clock.sleep(min(pause_seconds, _SLICE_SECONDS))
+        return False
 
 
 class BudgetBook:

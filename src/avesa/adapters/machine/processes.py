@@ -132,17 +132,17 @@ def _begin_worker() -> None:
     # `_block_interrupt` has done so already.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, name="avesa-parent-watch", daemon=True).start()
-    # Nothing that works here needs pandas, and pyarrow would import it wherever it is installed: 0.75 s a process.
-    sys.meta_path.insert(0, _NoPandas())
+    # Nothing that works here needs these, and pyarrow would import them wherever they are installed: 0.85 s a process.
+    sys.meta_path.insert(0, _NotNeeded())
 
 
-class _NoPandas:
-    """Says of pandas that it is not installed."""
+class _NotNeeded:
+    """Says of pandas and numpy that they are not installed."""
 
     @staticmethod
     def find_spec(name: str, _path: object = None, _target: object = None) -> None:
-        """Raise ModuleNotFoundError for pandas; leave everything else to others."""
-        if name == "pandas":
+        """Raise ModuleNotFoundError for these two; leave everything else to others."""
+        if name in {"pandas", "numpy"}:
             raise ModuleNotFoundError(name, name=name)
 
 

@@ -222,7 +222,8 @@ def _listed(table: _TableAtSource) -> set[int]:
     """Return every id of the table at the source, listed in ranges side by side."""
     asked = replace(table.asked, window=Window())
     ranges = cut_ranges(table.context, table.source, table.endpoint, table.limits, Window(), asked.count())
-    listings = table.context.executor.map(asked.list, ranges, limit=table.limits.max_concurrency)
+    at_once = table.context.bounds.chunks_at_once(table.limits.max_concurrency)
+    listings = table.context.executor.map(asked.list, ranges, limit=at_once)
     return {record_id for listing in listings for record_id in listing.ids}
 
 

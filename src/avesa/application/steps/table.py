@@ -69,7 +69,8 @@ def _with_plan(context: StepContext, work: TableWork) -> TableWork:
     if (plan.expected_records or 0) > context.bounds.inline_fold_rows:
         context.executor.prepare(context.canonical.fold)
     windows = catalog.backfill.rule(task.service, task.tenant_id)[2]
-    concurrency = windows if plan.mode is ReadMode.BACKFILL else limits.max_concurrency
+    at_once = context.bounds.chunks_at_once(limits.max_concurrency)
+    concurrency = windows if plan.mode is ReadMode.BACKFILL else at_once
     planned = replace(work, plan=plan, concurrency=concurrency, usage=usage)
     return _with_chunks(context, planned, [chunk.chunk_id for chunk in chunks])
 
@@ -96,7 +97,8 @@ def cut_ranges(
 
         return context.executor.map(id_at, positions, limit=limits.max_concurrency)
 
-    return planning.cut(count, planning.chunk_size(count, limits), ids_at)
+    at_once = context.bounds.chunks_at_once(limits.max_concurrency)
+    return planning.cut(count, planning.chunk_size(count, limits, at_once=at_once), ids_at)
 
 
 def _lease(context: StepContext, task: TableTask) -> Lease:

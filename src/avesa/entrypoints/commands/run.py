@@ -37,18 +37,17 @@ _WAIT: Final = click.option(
 _MOST: Final = 64
 
 
-def _at_once(name: str, what: str) -> Callable[[F], F]:
-    return click.option(
-        f"--{name}", type=click.IntRange(1, _MOST), metavar="N", help=f"{what} at the same time, at most."
-    )
+def _at_once(name: str, what: str, usual: str) -> Callable[[F], F]:
+    told = f"{what} at the same time, at most. Default: {usual}."
+    return click.option(f"--{name}", type=click.IntRange(1, _MOST), metavar="N", help=told)
 
 
 def _carried_out(function: F) -> F:
     """Give the command `options`, made of the options that every run takes."""
 
-    @_at_once("chunks", "Chunks of a table")
-    @_at_once("tables", "Tables of a tenant")
-    @_at_once("tenants", "Tenants")
+    @_at_once("chunks", "Chunks of a table", "as many as keep max_concurrency requests under way")
+    @_at_once("tables", "Tables of a tenant", "4")
+    @_at_once("tenants", "Tenants", "4")
     @_MAPPINGS
     @_WAIT
     @TABLE
