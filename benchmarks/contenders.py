@@ -103,8 +103,12 @@ def keys(url: str) -> dict[str, str]:
 
 
 def environment() -> dict[str, str]:
-    """Return the environment of a contender: this one, less what would make it ask or tell somebody else."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("AVESA_", "CONNECTWISE_"))}
+    """Return the environment of a contender: this one, less what would make it ask or tell somebody else.
+
+    Compiled modules are kept, as an installation keeps them: AVESA runs from its sources here.
+    """
+    left_out = ("AVESA_", "CONNECTWISE_", "PYTHONDONTWRITEBYTECODE")
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(left_out)}
     return kept | {"PYTHONPATH": str(REPOSITORY), "DO_NOT_TRACK": "1", "NO_PROXY": "*"}
 
 

@@ -257,8 +257,8 @@ EDGE_CASES: Final = (
     Mutation(
         name="edge case 34: a short page is the last",
         module="application/source.py",
-        old="            has_more = not is_empty and promised is not False\n",
-        new="            has_more = len(page.records) >= limits.page_size\n",
+        old="            has_more = not is_empty and (not is_last if promised is None else promised)\n",
+        new="            has_more = len(page.ids) >= limits.page_size\n",
         hunter=f"{_RUNS}test_a_server_that_caps_its_pages_loses_nothing",
         edge_case=34,
     ),
