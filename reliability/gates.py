@@ -213,8 +213,16 @@ class TurnExecutor:
             raise errors[min(errors)]
         return [results[index] for index in range(len(items))]
 
-    def computing(self) -> contextlib.AbstractContextManager[None]:
+    @property
+    def has_room(self) -> bool:
+        """Always: nothing waits here."""
+        return True
+
+    def computing(self, waiting_bytes: int = 0) -> contextlib.AbstractContextManager[None]:  # noqa: ARG002 - as many as come
         return contextlib.nullcontext()
+
+    def wait_for_room(self) -> None:
+        """Memory is not what is tried here."""
 
     def prepare(self, function: Callable[..., object]) -> None:
         """Nothing is to be got ready."""

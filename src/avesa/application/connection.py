@@ -53,5 +53,5 @@ def source_of(context: StepContext, credentials: Credentials, catalog: Catalog) 
         random=context.random,
         events=context.events,
         codebases=context.codebases,
-        computing=context.executor.computing,
+        executor=context.executor,
     )

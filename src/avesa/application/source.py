@@ -20,7 +20,6 @@ from avesa.ports.source import HttpRequest, HttpResponse
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, MutableMapping, Sequence
-    from contextlib import AbstractContextManager
 
     from avesa.connectors.connectwise import Credentials
     from avesa.connectors.pages import Page
@@ -29,7 +28,7 @@ if TYPE_CHECKING:
     from avesa.ports.source import RequestBudget, Transport
     from avesa.ports.tables import SplitPage
     from avesa.ports.time import Clock
-    from avesa.ports.work import EventSink
+    from avesa.ports.work import EventSink, Executor
 
 T = TypeVar("T")
 
@@ -77,7 +76,7 @@ class Source:
         random: Callable[[], float],
         events: EventSink,
         codebases: MutableMapping[tuple[str, str], str],
-        computing: Callable[[], AbstractContextManager[None]],
+        executor: Executor,
     ) -> None:
         self._credentials = credentials
         self._headers = credentials.headers(api_version)
@@ -87,7 +86,7 @@ class Source:
         self._random = random
         self._events = events
         self._codebases = codebases
-        self._computing = computing
+        self._executor = executor
         self._company = (credentials.api_base_url, credentials.company_id)
         self.tally = Tally()
 
@@ -279,7 +278,7 @@ class Source:
             # A cloud codebase changes at every upgrade: ask once more at the new place.
             response = self._send(self._resolved(limits), path, query, limits, headers)
         connectwise.check_answer(response.status, response.headers, response.body, path=path, now=self._clock.now())
-        with self._computing():
+        with self._executor.computing(len(response.body)):
             result = read(response)
         self._budget.succeeded()
         return result
@@ -295,8 +294,12 @@ class Source:
 
     def _carried(self, request: HttpRequest) -> HttpResponse:
         """Send within the budget; every request that leaves is counted here."""
-        with self._budget.slot():
-            return self.tally.send(self._transport, request)
+        while True:
+            self._executor.wait_for_room()
+            with self._budget.slot():
+                # The room may have gone while this waited for the slot; kept waiting here, it could outlive a pause.
+                if self._executor.has_room:
+                    return self.tally.send(self._transport, request)
 
     def _resolved(self, limits: Limits) -> str:
         known = self._codebases.get(self._company)

@@ -22,8 +22,15 @@ class Executor(Protocol):
     def map(self, function: Callable[[Item], Result], items: Sequence[Item], *, limit: int) -> list[Result]:
         """Run work that waits (network), at most `limit` at a time."""
 
-    def computing(self) -> AbstractContextManager[None]:
-        """Wait for one of as many places as the machine has cores: what computing holds in memory is bounded."""
+    def computing(self, waiting_bytes: int = 0) -> AbstractContextManager[None]:
+        """Wait, holding so many bytes, for one of as many places as the machine has cores."""
+
+    @property
+    def has_room(self) -> bool:
+        """Whether what waits for a place is little enough that more may be asked for: what is held is bounded."""
+
+    def wait_for_room(self) -> None:
+        """Return when there is room."""
 
     def prepare(self, function: Callable[..., object]) -> None:
         """Get ready for `map_parsing` of the function, which is to come; returns at once."""

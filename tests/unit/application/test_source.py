@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import pytest
 
 from avesa.adapters.memory.clock import FakeClock
+from avesa.adapters.memory.executor import InlineExecutor
 from avesa.application.catalog import load_catalog
 from avesa.application.connection import connect, find_tenant
 from avesa.application.source import IdRange
@@ -320,6 +322,30 @@ def test_without_link_headers_a_page_with_the_last_id_that_was_asked_for_is_the_
 
     assert not page(world, upto=1).has_more
     assert page(world, upto=2).has_more
+
+
+def test_nothing_is_asked_for_while_too_much_waits_for_a_core_and_no_slot_is_held_meanwhile() -> None:
+    world = World()
+    told: list[str] = []
+
+    class Crowded(InlineExecutor):
+        """Has no room at the first look, as if it had gone while a slot was waited for."""
+
+        @property
+        def has_room(self) -> bool:
+            told.append("looked")
+            return len(told) > 2
+
+        def wait_for_room(self) -> None:
+            told.append("waited")
+
+    context = replace(world.context, executor=Crowded())
+    crowded = connect(context, find_tenant(context, "acme", "connectwise"), load_catalog(world.lake))
+    world.transport.sent.clear()
+
+    assert count(world, crowded) == len(world.truth())
+    assert told == ["waited", "looked", "waited", "looked"]
+    assert len(world.transport.sent) == 1
 
 
 def test_ids_are_listed_past_a_record_that_has_none() -> None:

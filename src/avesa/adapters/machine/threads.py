@@ -8,6 +8,8 @@ import threading
 from concurrent.futures import ThreadPoolExecutor, wait
 from typing import TYPE_CHECKING, Final, TypeVar
 
+from avesa.adapters.machine.backlog import Backlog
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
@@ -30,12 +32,26 @@ class ThreadExecutor:
 
     def __init__(self) -> None:
         self._places = threading.BoundedSemaphore(usable_cores())
+        self._backlog = Backlog()
 
     @contextlib.contextmanager
-    def computing(self) -> Iterator[None]:
+    def computing(self, waiting_bytes: int = 0) -> Iterator[None]:
         """Hold one of as many places as this process may use cores."""
-        with self._places:
+        with self._backlog.waiting(waiting_bytes):
+            self._places.acquire()
+        try:
             yield
+        finally:
+            self._places.release()
+
+    @property
+    def has_room(self) -> bool:
+        """Whether what waits for a place is little enough; see the port."""
+        return self._backlog.has_room
+
+    def wait_for_room(self) -> None:
+        """Return when there is room; see the port."""
+        self._backlog.wait_for_room()
 
     def prepare(self, function: Callable[..., object]) -> None:
         """Nothing is to be got ready: parsing stays here."""

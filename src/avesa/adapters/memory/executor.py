@@ -19,9 +19,17 @@ class InlineExecutor:
     def map(self, function: Callable[[_Item], _Result], items: Sequence[_Item], *, limit: int) -> list[_Result]:  # noqa: ARG002 - one at a time is within every limit
         return [function(item) for item in items]
 
-    def computing(self) -> AbstractContextManager[None]:
+    @property
+    def has_room(self) -> bool:
+        """Always: nothing waits here."""
+        return True
+
+    def computing(self, waiting_bytes: int = 0) -> AbstractContextManager[None]:  # noqa: ARG002 - nothing waits here
         """Wait for nobody: nothing happens side by side here."""
         return nullcontext()
+
+    def wait_for_room(self) -> None:
+        """Nothing waits here."""
 
     def prepare(self, function: Callable[..., object]) -> None:
         """Nothing is to be got ready."""
