@@ -20,12 +20,16 @@ from benchmarks.growth import grow
 from benchmarks.installed import peers_python
 from benchmarks.profile import profiled
 from benchmarks.rounds import Comparison, compare
+from benchmarks.tenants import load_tenants
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
 _FAST: Final = tuple(peer for peer in PEER_LIST if peer.scripts != ("singer_tap.py", "singer_target.py"))
 _DLT: Final = tuple(peer for peer in PEER_LIST if peer.scripts == ("dlt_scd2.py",))
+
+
+_TENANTS: Final = ((1, 1), (4, 2), (4, 4))
 
 
 class Bench:
@@ -59,6 +63,13 @@ class Bench:
         sizes = (20_000, 100_000) if self.is_quick else (100_000, 1_000_000, 5_000_000)
         return {"rows": grow(sizes, rounds=1 if self.is_quick else 3, folder=self.folder, python=self.python)}
 
+    def tenants(self) -> dict[str, Any]:
+        """Several tenants side by side in one run: how fast, and how much memory."""
+        tickets = 5_000 if self.is_quick else 100_000
+        path = corpus.corpus_path(self.folder, tickets)
+        corpus.make(path, tickets)
+        return {"tickets": tickets, "rows": load_tenants(path, tickets, [(2, 2)] if self.is_quick else _TENANTS)}
+
     def profile(self) -> dict[str, Any]:
         """Where the time of a load goes, and the floor of each stage."""
         return profiled(self.folder, 10_000 if self.is_quick else 100_000)
@@ -83,6 +94,7 @@ PARTS: Final[Mapping[str, Callable[[Bench], dict[str, Any]]]] = {
     "peers-500k": Bench.peers_500k,
     "latency": Bench.latency,
     "growth": Bench.growth,
+    "tenants": Bench.tenants,
     "profile": Bench.profile,
 }
 

@@ -120,6 +120,18 @@ def _growth(content: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
+def _tenants(content: dict[str, Any]) -> str:
+    heads = ["tenants", "at once", "wall, s", "records/s", "MB a process", "MB in all"]
+    lines = [f"**{content['tickets']:,} tickets for each tenant, no latency**", ""]
+    lines += [f"| {' | '.join(heads)} |", "|" + "---|" * len(heads)]
+    lines += [
+        f"| {row['tenants']} | {row['at_once']} | {row['wall_seconds']} | {row['records_per_second']:,} | "
+        f"{row['process_mb']} | {row['tree_mb']} |"
+        for row in content["rows"]
+    ]
+    return "\n".join(lines)
+
+
 def _short(text: str) -> str:
     return text.strip().splitlines()[-1][:120].replace("|", "/")
 
@@ -132,4 +144,10 @@ def _told_about(measured: Mapping[str, Any]) -> str:
     )
 
 
-_PAGES: Final = {"peers": _comparison, "latency": _comparison, "growth": _growth, "profile": show}
+_PAGES: Final = {
+    "peers": _comparison,
+    "latency": _comparison,
+    "growth": _growth,
+    "tenants": _tenants,
+    "profile": show,
+}
