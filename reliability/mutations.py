@@ -46,6 +46,8 @@ MUTATIONS: Final = (
         module="adapters/memory/state.py",
         old="        return known is not None and known.fence == lease.fence\n",
         new="        return known is not None or lease.fence > 0\n",
+        # Histories find it too, but not within 500 from every seed.
+        hunter="tests/contracts/test_chunk_ledger.py::test_a_lost_lease_stores_nothing",
     ),
     Mutation(
         name="checkpoint from what was read: a part that is there counts as what was read now",
