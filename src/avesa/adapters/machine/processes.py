@@ -13,6 +13,7 @@ from itertools import islice
 from multiprocessing import get_context, parent_process
 from typing import TYPE_CHECKING, Final, TypeVar
 
+from avesa.adapters.machine.allocator import give_large_blocks_back
 from avesa.adapters.machine.blocks import SharedBlocks, call_with_shared
 from avesa.adapters.machine.threads import ThreadExecutor, usable_cores
 from avesa.domain.errors import AvesaError
@@ -45,6 +46,7 @@ class ProcessExecutor(ThreadExecutor):
 
     def __init__(self, parsing_processes: int | None = None) -> None:
         super().__init__()
+        give_large_blocks_back()
         processes = usable_cores() if parsing_processes is None else parsing_processes
         self._processes = min(processes, _MOST_PROCESSES)
         if self._processes > 1:
