@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 
 import hypothesis
 import pytest
@@ -10,6 +11,10 @@ import pytest
 # A deadline measures the machine, not the code; the seed of a failure is printed so that it can be run again.
 hypothesis.settings.register_profile("avesa", deadline=None, print_blob=True)
 hypothesis.settings.load_profile("avesa")
+
+# A suite that a script starts in the background ignores Ctrl-C, and so would every program that a test starts and stops.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # marker -> the variable that a person or the CI sets to run it; unset, such a test is skipped and says why.
 OPT_IN = {
