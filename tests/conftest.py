@@ -12,7 +12,7 @@ import pytest
 hypothesis.settings.register_profile("avesa", deadline=None, print_blob=True)
 hypothesis.settings.load_profile("avesa")
 
-# A suite that a script starts in the background ignores Ctrl-C, and so would every program that a test starts and stops.
+# A suite that a script starts in the background ignores Ctrl-C, and so would every program that a test starts.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
