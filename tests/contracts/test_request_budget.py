@@ -82,6 +82,34 @@ def test_who_has_waited_longest_is_next(clock: FakeClock) -> None:
     assert served == ["who waited", "who came again"]
 
 
+def test_only_whose_turn_it_is_asks_whether_another_process_was_told_to_pause(clock: FakeClock) -> None:
+    class CountedPause:
+        looks = 0
+
+        def left_seconds(self) -> float:
+            self.looks += 1
+            return 0.0
+
+        def extend(self, seconds: float) -> None:
+            raise AssertionError(seconds)
+
+    pause = CountedPause()
+    budget = AdaptiveBudget(2, clock=clock, pause=pause)
+    all_wait = threading.Event()
+
+    def send(_: int) -> None:
+        with budget.slot():
+            while budget.waiting < 20 and not all_wait.is_set():
+                threading.Event().wait(0.001)
+            all_wait.set()
+        budget.succeeded()
+
+    with ThreadPoolExecutor(22) as pool:
+        list(pool.map(send, range(22)))
+
+    assert pause.looks < 22 * 5  # each is woken by a slot and by a success; were all woken, it would be hundreds
+
+
 def test_a_slot_is_given_back_after_an_exception(clock: FakeClock) -> None:
     budget = AdaptiveBudget(1, clock=clock)
 

@@ -77,21 +77,21 @@ class AdaptiveBudget:
         self._pause = pause
         self._pace = Pace(ceiling=max_concurrency)
         self._under_way = 0
-        self._queue: deque[object] = deque()
+        self._lock = threading.Lock()
+        self._queue: deque[threading.Condition] = deque()
         """Who waits, in the order in which they came: chunks that go on side by side end side by side."""
         self._not_before = clock.monotonic()
-        self._changed = threading.Condition()
 
     @property
     def limit(self) -> int:
         """How many requests may be under way at once now."""
-        with self._changed:
+        with self._lock:
             return self._pace.limit
 
     @property
     def waiting(self) -> int:
         """How many wait for a slot now."""
-        with self._changed:
+        with self._lock:
             return len(self._queue)
 
     @contextlib.contextmanager
@@ -100,13 +100,13 @@ class AdaptiveBudget:
         try:
             yield
         finally:
-            with self._changed:
+            with self._lock:
                 self._under_way -= 1
-                self._changed.notify_all()
+                self._wake_next()
 
     def throttled(self, retry_after_seconds: float | None) -> None:
         wait = retry_after_seconds or 0.0
-        with self._changed:
+        with self._lock:
             now = self._clock.monotonic()
             self._not_before = max(self._not_before, now + wait)
             self._pace = self._pace.after_throttling(at=now, retry_after_seconds=wait)
@@ -114,37 +114,46 @@ class AdaptiveBudget:
             self._pause.extend(wait)
 
     def succeeded(self) -> None:
-        with self._changed:
+        with self._lock:
             self._pace = self._pace.after_success()
-            self._changed.notify_all()
+            self._wake_next()
 
     def cap(self, max_concurrency: int) -> None:
         """Never send more than this at once from now on; a higher cap than before changes nothing."""
-        with self._changed:
+        with self._lock:
             self._pace = self._pace.capped(max_concurrency)
 
     def _enter(self) -> None:
-        place = object()
-        with self._changed:
+        place = threading.Condition(self._lock)
+        with self._lock:
             self._queue.append(place)
         try:
             while not self._has_entered(place):
                 pass
         finally:
-            with self._changed:
+            with self._lock:
                 self._queue.remove(place)
-                self._changed.notify_all()
+                self._wake_next()
 
-    def _has_entered(self, place: object) -> bool:
+    def _wake_next(self) -> None:
+        """Wake whose turn it is, and nobody else: dozens may wait. Called with the lock held."""
+        if self._queue:
+            self._queue[0].notify()
+
+    def _has_entered(self, place: threading.Condition) -> bool:
         """Take the slot if this place's turn has come; otherwise wait a while for it."""
+        with self._lock:
+            if self._queue[0] is not place:
+                place.wait(_SLICE_SECONDS)
+                return False
         told = 0.0 if self._pause is None else self._pause.left_seconds()
-        with self._changed:
+        with self._lock:
             pause_seconds = max(self._not_before - self._clock.monotonic(), told)
-            if pause_seconds <= 0 and self._queue[0] is place and self._under_way < self._pace.limit:
+            if pause_seconds <= 0 and self._under_way < self._pace.limit:
                 self._under_way += 1
                 return True
             if pause_seconds <= 0:
-                self._changed.wait(_SLICE_SECONDS)
+                place.wait(_SLICE_SECONDS)
                 return False
         check_wait(pause_seconds, now=self._clock.now())
         # Outside the lock, so that the others can go on reporting how their requests went.
