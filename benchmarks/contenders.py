@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 PEERS: Final = Path(__file__).parent / "peers"
 REPOSITORY: Final = Path(__file__).parents[1]
 AVESA: Final = "AVESA"
+COMMAND: Final = (sys.executable, "-m", "avesa.entrypoints.cli")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,18 +70,15 @@ PEER_LIST: Final = (
 def load_with_avesa(work: Load) -> Cost:
     """Register the tenant, then time `avesa run` with every guarantee on. Raises CommandFailed."""
     home = work.folder / "home"
-    avesa = [sys.executable, "-m", "avesa.entrypoints.cli"]
-    tenant = ["--tenant-id", "acme"]
     own = environment() | {"AVESA_HOME": str(home)}
-    setup = [*avesa, "setup-service", *tenant, "--company-name", "Acme", "--service", "connectwise"]
-    run(setup, environment=own | keys(work.url), folder=work.folder)
+    register("acme", work.url, environment=own, folder=work.folder)
     chosen = ["--mappings", str(_mappings(work))]
-    load = [*avesa, "run", *tenant, "--table-name", "tickets", "--output", "json", *chosen]
+    load = [*COMMAND, "run", "--tenant-id", "acme", "--table-name", "tickets", "--output", "json", *chosen]
     cost = run(load, environment=own, folder=work.folder)
     (table,) = json.loads(cost.output.strip().splitlines()[-1])["tenants"][0]["tables"]
     _check(table["reconciled"]["lake"], work.tickets)
     question = "SELECT count(*) AS rows FROM tickets WHERE is_current"
-    counted = run([*avesa, "query", question, "--output", "json"], environment=own, folder=work.folder)
+    counted = run([*COMMAND, "query", question, "--output", "json"], environment=own, folder=work.folder)
     _check(int(json.loads(counted.output)[0]["rows"]), work.tickets)
     return cost
 
@@ -96,9 +94,15 @@ def _mappings(work: Load) -> Path:
     return folder
 
 
-def keys(url: str) -> dict[str, str]:
+def register(tenant: str, url: str, *, environment: dict[str, str], folder: Path) -> None:
+    """Register a tenant that has a company of its own. Raises CommandFailed."""
+    setup = [*COMMAND, "setup-service", "--tenant-id", tenant, "--company-name", tenant, "--service", "connectwise"]
+    run(setup, environment=environment | _keys(tenant, url), folder=folder)
+
+
+def _keys(company: str, url: str) -> dict[str, str]:
     """Return the variables from which `avesa setup-service` takes the login; the source takes any."""
-    login = {"company_id": "acme", "public_key": "public", "private_key": "private", "client_id": "benchmark"}
+    login = {"company_id": company, "public_key": "public", "private_key": "private", "client_id": "benchmark"}
     return {f"CONNECTWISE_{name.upper()}": value for name, value in (login | {"api_base_url": url}).items()}
 
 

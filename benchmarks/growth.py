@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, Final
 from deltalake import DeltaTable
 
 from benchmarks import corpus
-from benchmarks.contenders import PEERS, environment, keys
+from benchmarks.contenders import COMMAND, PEERS, environment, register
 from benchmarks.measure import helper, run
 from benchmarks.seeded import FIRST_ID, TENANT, bodies_of, record_of, seed
 
@@ -33,7 +33,6 @@ CHANGES: Final = 1000
 RECENT: Final = "95 % recent"
 UNIFORM: Final = "uniform"
 _NEWEST: Final = 50_000
-_AVESA: Final = [sys.executable, "-m", "avesa.entrypoints.cli"]
 _TABLE: Final = "data-storage-msp-local/acme/canonical/tickets"
 
 
@@ -123,12 +122,11 @@ class _Table:
             use(url)
 
     def _set_up(self, url: str) -> None:
-        setup = [*_AVESA, "setup-service", "--tenant-id", TENANT, "--company-name", "Acme", "--service", "connectwise"]
-        run(setup, environment=self._environment | keys(url), folder=self._home)
+        register(TENANT, url, environment=self._environment, folder=self._home)
 
     def _run(self, url: str) -> Cost:
         assert url.endswith(f":{self._port}")
-        load = [*_AVESA, "run", "--tenant-id", TENANT, "--table-name", "tickets", "--output", "json"]
+        load = [*COMMAND, "run", "--tenant-id", TENANT, "--table-name", "tickets", "--output", "json"]
         cost = run(load, environment=self._environment, folder=self._home)
         (table,) = json.loads(cost.output.strip().splitlines()[-1])["tenants"][0]["tables"]
         told = (table["records_extracted"], table["versions_opened"], table["versions_closed"])

@@ -24,9 +24,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from benchmarks import corpus
-from benchmarks.contenders import REPOSITORY, environment, keys
+from benchmarks.contenders import REPOSITORY, environment, register
 from benchmarks.floors import FLOORS, measured_floors
-from benchmarks.measure import helper, run
+from benchmarks.measure import helper
 from benchmarks.stages import OTHER, STAGES, START, Samples
 
 if TYPE_CHECKING:
@@ -44,8 +44,7 @@ def profiled(folder: Path, records: int, *, flame: Path | None = None) -> dict[s
         own = environment() | {"AVESA_HOME": str(home / "home")}
         server = [sys.executable, "-m", "benchmarks.source", str(tickets.path)]
         with helper(server, environment=own) as url:
-            setup = ["setup-service", "--tenant-id", "acme", "--company-name", "Acme", "--service", "connectwise"]
-            run([sys.executable, "-m", "avesa.entrypoints.cli", *setup], environment=own | keys(url), folder=home)
+            register("acme", url, environment=own, folder=home)
             load = [sys.executable, "-m", "benchmarks.profile", _CHILD, str(home / "home")]
             load += [] if flame is None else ["--flame", str(flame.absolute())]
             told = subprocess.run(load, env=own, capture_output=True, text=True, check=True).stdout

@@ -9,17 +9,15 @@ import json
 import sys
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
-from benchmarks.contenders import environment, keys
+from benchmarks.contenders import COMMAND, environment, register
 from benchmarks.measure import CommandFailed, helper, run
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from benchmarks.measure import Cost
-
-_AVESA: Final = (sys.executable, "-m", "avesa.entrypoints.cli")
 
 
 def load_tenants(corpus: Path, tickets: int, cases: Iterable[tuple[int, int]]) -> list[dict[str, Any]]:
@@ -47,12 +45,10 @@ def load_tenants(corpus: Path, tickets: int, cases: Iterable[tuple[int, int]]) -
 
 
 def _loaded(url: str, folder: Path, tickets: int, tenants: int, at_once: int) -> Cost:
-    own = environment() | keys(url) | {"AVESA_HOME": str(folder / "home")}
+    own = environment() | {"AVESA_HOME": str(folder / "home")}
     for number in range(tenants):
-        tenant = f"tenant-{number}"
-        setup = [*_AVESA, "setup-service", "--tenant-id", tenant, "--company-name", tenant, "--service", "connectwise"]
-        run(setup, environment=own | {"CONNECTWISE_COMPANY_ID": tenant}, folder=folder)
-    load = [*_AVESA, "run", "--table-name", "tickets", "--output", "json", "--tenants", str(at_once)]
+        register(f"tenant-{number}", url, environment=own, folder=folder)
+    load = [*COMMAND, "run", "--table-name", "tickets", "--output", "json", "--tenants", str(at_once)]
     cost = run(load, environment=own, folder=folder)
     told = json.loads(cost.output.strip().splitlines()[-1])["tenants"]
     arrived = sum(tenant["tables"][0]["reconciled"]["lake"] for tenant in told)
