@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import click
 
+from avesa.application.context import Bounds
 from avesa.entrypoints.options import OUTPUT, TABLE, TENANT, examples, placed
 from avesa.entrypoints.reporting import reported
 from avesa.entrypoints.running import Parallel, RunOptions
@@ -35,6 +36,7 @@ _WAIT: Final = click.option(
     help="How long to wait for a table that another run is working on. Default: skip that table at once.",
 )
 _MOST: Final = 64
+_USUAL: Final = Bounds()
 
 
 def _at_once(name: str, what: str, usual: str) -> Callable[[F], F]:
@@ -46,8 +48,8 @@ def _carried_out(function: F) -> F:
     """Give the command `options`, made of the options that every run takes."""
 
     @_at_once("chunks", "Chunks of a table", "as many as keep max_concurrency requests under way")
-    @_at_once("tables", "Tables of a tenant", "4")
-    @_at_once("tenants", "Tenants", "4")
+    @_at_once("tables", "Tables of a tenant", str(_USUAL.tables))
+    @_at_once("tenants", "Tenants", str(_USUAL.tenants))
     @_MAPPINGS
     @_WAIT
     @TABLE
