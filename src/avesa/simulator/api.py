@@ -45,10 +45,11 @@ def respond(site: Site, request: Request) -> Response:
     rules = site.faults.due(target.login, target.path)
     response = _answer(site, request, target, rules)
     page = response.body
-    before = site.faults.page_before(target.login, target.path, page)
+    wanted = (request.target, request.body)
+    before = site.faults.page_before(target.login, target.path, wanted, page)
     for rule in rules:
         response = strikes.spoiled(rule, response, site.faults, before)
-    site.faults.keep_page(target.login, target.path, page)
+    site.faults.keep_page(target.login, target.path, wanted, page)
     if site.behaviour.is_gzip_offered:
         response = strikes.compressed(request, response)
     number = site.statistics.count(target.path, response.status)

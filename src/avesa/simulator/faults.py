@@ -11,6 +11,10 @@ import threading
 from dataclasses import dataclass, field
 from enum import StrEnum
 from fnmatch import fnmatchcase
+from typing import TypeAlias
+
+Wanted: TypeAlias = tuple[str, bytes]
+"""What a request asks for: its target and its body."""
 
 
 class FaultKind(StrEnum):
@@ -80,7 +84,8 @@ class Faults:
     _rules: list[_Counted] = field(default_factory=list)
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _random: random.Random = field(init=False)
-    _pages: dict[tuple[str | None, str], bytes] = field(default_factory=dict)
+    _pages: dict[tuple[str | None, str], list[tuple[Wanted, bytes]]] = field(default_factory=dict)
+    """The last two pages of each path that answered different requests, newest last."""
 
     def __post_init__(self) -> None:
         self._random = random.Random(f"faults/{self.seed}")
@@ -122,13 +127,18 @@ class Faults:
         with self._lock:
             return self._random.randrange(count)
 
-    def page_before(self, company: str | None, path: str, body: bytes) -> bytes:
-        """Return the page that was kept for this path, or this one when there is none yet."""
-        with self._lock:
-            return self._pages.get((company, path), body)
+    def page_before(self, company: str | None, path: str, wanted: Wanted, body: bytes) -> bytes:
+        """Return the last page that answered another request for this path, or `body` when there is none yet.
 
-    def keep_page(self, company: str | None, path: str, body: bytes) -> None:
+        Asking again for the same gives the same wrong page again, however many clients ask at once.
+        """
+        with self._lock:
+            others = [page for other, page in self._pages.get((company, path), ()) if other != wanted]
+        return others[-1] if others else body
+
+    def keep_page(self, company: str | None, path: str, wanted: Wanted, body: bytes) -> None:
         """Keep a page for a rule that repeats it; costs nothing while there is no such rule."""
         if any(counted.rule.kind is FaultKind.REPEATED_PAGE for counted in self._rules):
             with self._lock:
-                self._pages[company, path] = body
+                others = [kept for kept in self._pages.get((company, path), ()) if kept[0] != wanted]
+                self._pages[company, path] = [*others[-1:], (wanted, body)]

@@ -138,6 +138,15 @@ def test_a_repeated_page_comes_under_the_link_of_the_page_that_was_due() -> None
     assert ids(pages[2]) != ids(pages[1])
 
 
+def test_a_repeated_page_is_never_the_one_that_is_asked_for_however_often_that_is() -> None:
+    site = _site(FaultKind.REPEATED_PAGE)
+
+    served = [ids(ask(site, TICKETS, pageSize=40, page=page)) for page in (1, 2, 2, 3, 2, 3)]
+
+    truth = {page: ids(ask(small_site(), TICKETS, pageSize=40, page=page)) for page in (1, 2, 3)}
+    assert served == [truth[page] for page in (1, 1, 1, 2, 3, 2)]
+
+
 def test_a_missing_record_is_lacking_from_one_page() -> None:
     site = _site(FaultKind.MISSING_RECORD, times=1)
 
