@@ -139,34 +139,32 @@ class SimulatedClock:
 
 
 class _TurnCondition(threading.Condition):
-    """A condition whose waiting is simulated; the lock is the turn itself."""
+    """A condition whose waiting is simulated. Nobody is woken: nobody is asleep for long."""
 
     def __init__(self, scheduler: Scheduler) -> None:
         super().__init__()
         self._scheduler = scheduler
-
-    def __enter__(self) -> bool:
-        return True
-
-    def __exit__(self, *_: object) -> None:
-        return None
 
     def wait(self, timeout: float | None = None) -> bool:
         self._scheduler.sleep(0.05 if timeout is None else min(timeout, 0.05))
         return True
 
     def notify(self, n: int = 1) -> None:
-        """Nobody is asleep for long."""
+        """Nothing to do."""
 
 
 class TurnBudget(AdaptiveBudget):
-    """The local budget, waiting in simulated time."""
+    """The local budget, waiting in simulated time; a lock that is held would keep the others from their turn."""
 
     def __init__(
         self, max_concurrency: int, *, clock: SimulatedClock, scheduler: Scheduler, pause: SimulatedPause
     ) -> None:
         super().__init__(max_concurrency, clock=clock, pause=pause)
-        self._changed = _TurnCondition(scheduler)
+        self._lock = contextlib.nullcontext()  # type: ignore[assignment]
+        self._scheduler = scheduler
+
+    def _place(self) -> threading.Condition:
+        return _TurnCondition(self._scheduler)
 
 
 class SimulatedPause:

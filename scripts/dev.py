@@ -185,7 +185,9 @@ def static_checks(environment: Environment) -> "list[tuple[str, list[str]]]":
 
 def pytest_command(environment: Environment, *arguments: str) -> "list[str]":
     """Return the command that runs the tests on every core, one file on one core."""
-    return [str(environment.python), "-m", "pytest", "-q", "-n", "auto", "--dist", "loadfile", *arguments]
+    # A process that a hanging test took with it is not replaced: pytest-xdist 3.8 would then wait for ever (issue 784).
+    spread = ["-n", "auto", "--dist", "loadfile", "--max-worker-restart", "0"]
+    return [str(environment.python), "-m", "pytest", "-q", *spread, *arguments]
 
 
 def setup(arguments: "list[str]") -> int:

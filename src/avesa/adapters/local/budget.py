@@ -124,7 +124,7 @@ class AdaptiveBudget:
             self._pace = self._pace.capped(max_concurrency)
 
     def _enter(self) -> None:
-        place = threading.Condition(self._lock)
+        place = self._place()
         with self._lock:
             self._queue.append(place)
         try:
@@ -134,6 +134,10 @@ class AdaptiveBudget:
             with self._lock:
                 self._queue.remove(place)
                 self._wake_next()
+
+    def _place(self) -> threading.Condition:
+        """Return a place in the queue: what waits without the lock, and has it again when it goes on."""
+        return threading.Condition(self._lock)
 
     def _wake_next(self) -> None:
         """Wake whose turn it is, and nobody else: dozens may wait. Called with the lock held."""
