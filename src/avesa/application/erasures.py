@@ -10,6 +10,7 @@ import msgspec
 
 from avesa.domain.errors import StorageError
 from avesa.domain.names import erased_prefix
+from avesa.ports.decoding import decoder
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -87,7 +88,7 @@ class Erasures:
 
     def _read(self, key: str) -> _Mark:
         try:
-            return msgspec.json.decode(self._lake.get(key), type=_Mark)
+            return decoder(_Mark).decode(self._lake.get(key))
         except msgspec.DecodeError:
             raise StorageError(f"{key} is damaged; put it back from a copy, or delete it") from None
 

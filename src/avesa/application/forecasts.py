@@ -11,6 +11,7 @@ import msgspec
 from avesa.application.forecast import TableForecast
 from avesa.application.operations import run_operations, tenant_operations
 from avesa.domain.names import forecasts_prefix
+from avesa.ports.decoding import decoder
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -126,5 +127,5 @@ def _before(lake: Lake, tenant_id: str, moment: datetime) -> list[tuple[datetime
     for info in reversed(lake.list(prefix)):
         at = datetime.strptime(info.key.removeprefix(prefix).removesuffix(".json"), _NAME).replace(tzinfo=UTC)
         if moment - _BELIEVED_FOR <= at <= moment:
-            made.append((at, msgspec.json.decode(lake.get(info.key), type=list[TableForecast])))
+            made.append((at, decoder(list[TableForecast]).decode(lake.get(info.key))))
     return made

@@ -5,19 +5,25 @@ State that travels between steps holds references and counts only: never a secre
 
 from __future__ import annotations
 
+import math
+import re
 from dataclasses import dataclass, field, fields, replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, TypeVar, cast
+from typing import TYPE_CHECKING, Final, TypeVar, cast
 
 import msgspec
 
 from avesa.domain.errors import UsageError
 from avesa.domain.model import Lease, ReadMode, Reconciled, TablePlan, TableResult, TenantResult, Usage
+from avesa.ports.decoding import converted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 T = TypeVar("T")
+
+_YEARS: Final = range(1970, 3000)
+_JOB_ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]*")
 Json = dict[str, object]
 
 
@@ -29,7 +35,7 @@ def to_json(value: object) -> Json:
 def from_json(kind: type[T], value: object) -> T:
     """Return the dataclass that JSON values stand for; raise UsageError that names the field."""
     try:
-        return msgspec.convert(value, kind, strict=True)
+        return converted(value, kind)
     except msgspec.ValidationError as error:
         raise UsageError(f"the step's input does not fit {kind.__name__}: {error}") from None
 
@@ -77,7 +83,11 @@ def parse_request(value: Mapping[str, object]) -> RunRequest:
 
 
 def _checked(request: RunRequest) -> RunRequest:
-    since, until = _utc(request.since), _utc(request.until)
+    since, until = _utc("since", request.since), _utc("until", request.until)
+    if not 0 <= request.wait_seconds < math.inf:
+        raise UsageError(f"wait_seconds is a number of seconds from 0 up, not {request.wait_seconds}")
+    if request.job_id is not None and not _JOB_ID.fullmatch(request.job_id):
+        raise UsageError(f"job_id {request.job_id!r} is not a job's id: letters, digits and hyphens")
     if since is not None and until is not None and since >= until:
         raise UsageError(f"since ({since.isoformat()}) must be before until ({until.isoformat()})")
     if request.mode is ReadMode.BACKFILL and (request.full_sync or request.detect_deletes):
@@ -98,9 +108,11 @@ def _checked(request: RunRequest) -> RunRequest:
     return replace(request, since=since, until=until)
 
 
-def _utc(at: datetime | None) -> datetime | None:
+def _utc(name: str, at: datetime | None) -> datetime | None:
     if at is None:
         return None
+    if not _YEARS.start <= at.year < _YEARS.stop:
+        raise UsageError(f"{name} ({at.isoformat()}) lies outside the years {_YEARS.start} to {_YEARS.stop - 1}")
     return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
 
 

@@ -23,6 +23,7 @@ from avesa.canonical.projection import Projection
 from avesa.connectors.pages import split_page
 from avesa.domain.errors import DataError, StorageError, TransientSourceError
 from avesa.domain.names import quarantine_prefix
+from avesa.ports.decoding import decoder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -178,7 +179,7 @@ def _lines(lake: Lake, key: str) -> Iterator[QuarantinedLine]:
         if not text.strip():
             continue
         try:
-            line = msgspec.json.decode(text, type=_Line)
+            line = decoder(_Line).decode(text)
             content = base64.b64decode(line.content_base64, validate=True)
         except (msgspec.DecodeError, binascii.Error):
             raise StorageError(
@@ -197,7 +198,7 @@ def _lines(lake: Lake, key: str) -> Iterator[QuarantinedLine]:
 
 def _resolution(lake: Lake, key: str) -> _Resolution:
     try:
-        return msgspec.json.decode(lake.get(key), type=_Resolution)
+        return decoder(_Resolution).decode(lake.get(key))
     except msgspec.DecodeError:
         raise StorageError(
             f"quarantine object {key} is damaged; delete it, then call `avesa quarantine retry`"

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, TypeVar, cast
 import msgspec
 
 from avesa.domain.names import staged_prefix
+from avesa.ports.decoding import converted, decoder
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -63,7 +64,7 @@ class Staged:
             return
         self._is_there = True
         try:
-            found = msgspec.json.decode(content, type=_Content)
+            found = decoder(_Content).decode(content)
         except msgspec.DecodeError:
             return  # it is all done again, and written over
         if found.basis == self._basis:
@@ -86,7 +87,7 @@ class Staged:
         the last one, after one unit at least.
         """
         done = self._done.setdefault(name, [])
-        yield from [msgspec.convert(item, kind, str_keys=True) for item in done]
+        yield from [converted(item, kind, str_keys=True) for item in done]
         rest = units[len(done) :]
         results = spread(function, rest)
         try:

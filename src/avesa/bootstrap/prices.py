@@ -9,6 +9,7 @@ import msgspec
 
 from avesa.domain.errors import ConfigError
 from avesa.domain.prices import Prices
+from avesa.ports.decoding import decoder
 
 _FILE = "prices.json"
 
@@ -22,6 +23,6 @@ def load_prices() -> Prices:
 def parse_prices(text: bytes) -> Prices:
     """Return the prices of a JSON text; raise ConfigError that names the field when one is missing or no number."""
     try:
-        return msgspec.json.decode(text, type=Prices)
+        return decoder(Prices).decode(text)
     except msgspec.DecodeError as error:
         raise ConfigError(f"{_FILE}: {error}; each price is a number of dollars for one") from None

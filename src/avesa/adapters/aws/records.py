@@ -14,6 +14,7 @@ from botocore.exceptions import ClientError
 
 from avesa.adapters.aws.refusals import code_of, refusals
 from avesa.domain.errors import StorageError
+from avesa.ports.decoding import decoder
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -204,7 +205,7 @@ def encode(record: object) -> AttributeValueTypeDef:
 def decode(value: str, kind: type[_Record], table: str) -> _Record:
     """Return the record that a stored text stands for; raise StorageError that names the table."""
     try:
-        return msgspec.json.decode(value, type=kind)
+        return decoder(kind).decode(value)
     except msgspec.DecodeError as error:
         raise StorageError(
             f"DynamoDB table {table}: a stored {kind.__name__} cannot be read ({error}); it was changed by hand, or by "

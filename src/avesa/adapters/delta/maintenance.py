@@ -22,6 +22,7 @@ from avesa.adapters.delta.manifests import FoldManifests
 from avesa.adapters.delta.store import FOLD_TRANSACTION, PARTITION, DeltaCanonicalStore
 from avesa.domain.errors import CommitConflict, CommitOutcomeUnknown, StorageError
 from avesa.domain.names import canonical_prefix
+from avesa.ports.decoding import decoder
 from avesa.ports.tables import TableFile
 from avesa.ports.upkeep import TableSurvey
 
@@ -152,7 +153,7 @@ class DeltaTableMaintainer:
             text = self._lake.get(f"{prefix}{_LOG}_last_checkpoint")
         except KeyError:
             return 0
-        return msgspec.json.decode(text, type=_LastCheckpoint).version
+        return decoder(_LastCheckpoint).decode(text).version
 
     def _together(self, snapshot: TableSnapshot, survey: TableSurvey, token: str) -> Iterator[_Written]:
         """Write the buckets of more than one file as one file each, one bucket in memory at a time."""

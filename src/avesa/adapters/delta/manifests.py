@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from avesa.domain.errors import StorageError
+from avesa.ports.decoding import decoder
 from avesa.ports.lake import ObjectExists
 
 if TYPE_CHECKING:
@@ -84,7 +85,7 @@ class FoldManifests:
 
     def _load(self, number: int) -> _Content:
         try:
-            return msgspec.json.decode(self._lake.get(self._key(number)), type=_Content)
+            return decoder(_Content).decode(self._lake.get(self._key(number)))
         except (KeyError, msgspec.DecodeError):
             message = (
                 f"{self._key(number)} is missing or damaged; the raw parts are whole: run `avesa rebuild` for "

@@ -15,6 +15,7 @@ from avesa.domain.errors import StorageError
 from avesa.domain.keys import check_key
 from avesa.domain.model import Job
 from avesa.domain.names import ALL_TENANTS
+from avesa.ports.decoding import decoder
 from avesa.ports.upkeep import ErasedObjects
 
 if TYPE_CHECKING:
@@ -95,7 +96,7 @@ def _left_out_of_common_jobs(connection: sqlite3.Connection, tenant_id: str) -> 
     rows = connection.execute("SELECT job_id, value FROM ProcessingJobs WHERE tenant_id = ?", (ALL_TENANTS,)).fetchall()
     changed = 0
     for job_id, value in rows:
-        job = msgspec.json.decode(value, type=Job)
+        job = decoder(Job).decode(value)
         kept = tuple(result for result in job.tenants if result.tenant_id != tenant_id)
         if len(kept) != len(job.tenants):
             changed += 1

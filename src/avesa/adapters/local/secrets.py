@@ -15,6 +15,7 @@ from cryptography.fernet import Fernet, InvalidToken
 
 from avesa.adapters.local.files import make_folder, refusals, write_file
 from avesa.domain.errors import ConfigError
+from avesa.ports.decoding import decoder
 
 if TYPE_CHECKING:
     import os
@@ -169,7 +170,7 @@ class _Content(msgspec.Struct):
 def _open(token: bytes, key: Fernet, *, name: str, path: Path, place: str) -> dict[str, str]:
     # `from None` throughout: a decoding error could quote what it was decoding.
     try:
-        content = msgspec.json.decode(key.decrypt(token), type=_Content)
+        content = decoder(_Content).decode(key.decrypt(token))
     except InvalidToken:
         raise ConfigError(
             f"secret file {path} cannot be decrypted with the key in {place}: it was written with another key, or is "

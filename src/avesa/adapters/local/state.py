@@ -12,6 +12,7 @@ from avesa.domain.errors import StorageError
 from avesa.domain.leases import check_covers, claim, lost, renewed
 from avesa.domain.model import Chunk, Job, Lease, TableState, TenantService
 from avesa.domain.names import ALL_TENANTS
+from avesa.ports.decoding import decoder
 
 if TYPE_CHECKING:
     import sqlite3
@@ -242,7 +243,7 @@ def _encode(record: object) -> str:
 
 def _decode(value: str, kind: type[_Record], database: SqliteDatabase) -> _Record:
     try:
-        return msgspec.json.decode(value, type=kind)
+        return decoder(kind).decode(value)
     except msgspec.DecodeError as error:
         raise StorageError(
             f"state file {database.path}: a stored {kind.__name__} cannot be read ({error}); the file is damaged or "
