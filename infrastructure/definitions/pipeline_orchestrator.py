@@ -45,7 +45,7 @@ _RESULT: Final = (
     " $tables := $states.input.is_brief ? [] : [$map($given.tables, $short)];"
     " $merge([$short($sift($given, function($value, $key) { $key != 'tables' })), {'tables': $tables}])) %}"
 )
-NO_TENANT: Final = "no tenant is registered"
+NO_TENANT: Final = "no tenant is "  # registered, or enabled
 """How orchestrate_pipeline begins to say that there is nobody to work for (a test holds the two together)."""
 _IS_NOBODY_THERE: Final = (
     f"{{% $states.input.error.Error = 'UsageError' and $contains($states.input.error.Cause, '{NO_TENANT}') %}}"

@@ -97,7 +97,7 @@ def split_window(window: Window, *, now: datetime, days: int) -> list[Window]:
     """Return windows of at most `days` that together are `window`; the last one keeps its end (open if it was)."""
     if window.since is None:
         return [window]
-    end = window.until or now
+    end = now if window.until is None else min(window.until, now)
     windows: list[Window] = []
     since = window.since
     while since + timedelta(days=days) < end:

@@ -96,6 +96,9 @@ def tested(source: Source, catalog: Catalog) -> tuple[TableProbe, ...]:
             probes.append(_probe(source, catalog, name))
         except SourceError as error:
             raise type(error)(f"the test of {name} failed, nothing was stored: {error}") from None
+    if any(probe.records and not probe.is_filter_trusted for probe in probes):
+        # An empty table proves nothing of its filter; beside one that does not work it is not trusted either.
+        probes = [replace(probe, is_filter_trusted=probe.is_filter_trusted and probe.records > 0) for probe in probes]
     return tuple(probes)
 
 

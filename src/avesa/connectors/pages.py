@@ -50,8 +50,13 @@ class Page:
 
 
 def is_bare(text: bytes | msgspec.Raw) -> bool:
-    """Whether a record's text has no room for anything but its id."""
-    return memoryview(text).nbytes <= _LENGTH_OF_AN_ID_ALONE
+    """Whether a record has nothing but its id; one that is longer than an id can be is not looked into."""
+    if memoryview(text).nbytes > _LENGTH_OF_AN_ID_ALONE:
+        return False
+    try:
+        return _FIELDS.decode(text).keys() == {"id"}
+    except msgspec.MsgspecError:
+        return False
 
 
 class _Info(msgspec.Struct, gc=False):
@@ -209,7 +214,8 @@ def _without(text: bytes, names: tuple[str, ...]) -> bytes:
             raise TypeError("the record is not a JSON object") from None
         kept = [member for member in pieces(text, b"{}") if _name(member) not in lowered]
         return b"{" + b",".join(kept) + b"}"
-    return msgspec.json.encode({name: value for name, value in fields.items() if name.lower() not in lowered})
+    kept_fields = {name: value for name, value in fields.items() if name.lower() not in lowered}
+    return text if len(kept_fields) == len(fields) else msgspec.json.encode(kept_fields)
 
 
 def _name(member: bytes) -> str:

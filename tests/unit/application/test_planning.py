@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -247,6 +248,29 @@ def test_unknown_keys_are_refused_with_the_known_ones() -> None:
 def test_a_request_that_contradicts_itself_is_refused(request_: dict[str, object]) -> None:
     with pytest.raises(UsageError):
         parse_request(request_)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        ({"since": "0001-01-01T00:00:00+05:00"}, "since .* lies outside the years 1970 to 2999"),
+        ({"until": "9999-12-31T00:00:00Z"}, "until .* lies outside the years"),
+        ({"wait_seconds": math.nan}, "wait_seconds is a number of seconds"),
+        ({"wait_seconds": math.inf}, "wait_seconds is a number of seconds"),
+        ({"job_id": "../../x"}, "is not a job's id"),
+    ],
+)
+def test_a_request_that_nothing_can_be_done_with_is_refused(wrong: dict[str, object], words: str) -> None:
+    with pytest.raises(UsageError, match=words):
+        parse_request(wrong)
+
+
+def test_windows_end_now_also_when_more_was_asked_for() -> None:
+    asked = Window(since=NOW - timedelta(days=3), until=NOW + timedelta(days=300_000))
+
+    windows = planning.split_window(asked, now=NOW, days=2)
+
+    assert [window.until for window in windows] == [NOW - timedelta(days=1), asked.until]
 
 
 def test_nulls_in_a_request_count_as_absent_and_times_become_utc() -> None:

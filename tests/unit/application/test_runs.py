@@ -222,6 +222,18 @@ def test_the_guard_holds_back_a_sweep_that_would_close_too_much(share: float) ->
     assert len(world.current_ids()) == 300
 
 
+def test_what_has_just_come_does_not_make_little_of_what_goes() -> None:
+    world = World()
+    world.run()
+    company(world).apply(TICKETS, Changes(deletes=300))
+    company(world).apply(TICKETS, Changes(inserts=3000))
+
+    found = world.table(world.run(detect_deletes=True))
+
+    assert found["status"] == "failed"
+    assert "300 of 300 current records are missing" in found["error"]
+
+
 def test_the_guard_can_be_overridden_for_one_run() -> None:
     world = World()
     world.run()
@@ -669,7 +681,7 @@ def test_a_run_without_tenants_says_what_to_do() -> None:
     world = World()
     enable_service(world.context, tenant_id="acme", service="connectwise", is_enabled=False)
 
-    with pytest.raises(UsageError, match="register one with `avesa setup-service`"):
+    with pytest.raises(UsageError, match="no tenant is enabled, all are paused; resume one with"):
         world.run()
 
 

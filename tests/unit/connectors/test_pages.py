@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from avesa.connectors.pages import pieces, split_page
+from avesa.connectors.pages import is_bare, pieces, split_page
 from avesa.domain.errors import TransientSourceError
 
 DROP = ("portalPassword", "securityIdentifier")
@@ -45,6 +45,26 @@ def rejected(record: bytes, *, drop: tuple[str, ...] = ()) -> tuple[str, bytes]:
 )
 def test_a_payload_is_the_very_text_that_came(text: bytes) -> None:
     assert one(text)[2] == text
+
+
+@pytest.mark.parametrize(
+    "text", [b'{ "id" : 1 , "firstName" : "A  b" }', b'{"firstName":"old","firstName":"new","id":1}']
+)
+def test_a_payload_without_a_dropped_field_is_the_very_text_that_came(text: bytes) -> None:
+    assert one(text, drop=DROP)[2] == text
+
+
+@pytest.mark.parametrize(
+    ("text", "is_alone"),
+    [
+        (b'{"id":1}', True),
+        (b'{ "id":-9223372036854775808 }', True),
+        (b'{"id":1,"firstName":"Bo"}', False),
+        (b'{"id":1,"_info":{}}', False),
+    ],
+)
+def test_a_short_record_is_one_that_has_more_than_its_id(text: bytes, *, is_alone: bool) -> None:
+    assert is_bare(text) is is_alone
 
 
 def test_records_keep_the_order_of_the_page() -> None:

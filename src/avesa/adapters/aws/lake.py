@@ -26,7 +26,7 @@ from avesa.ports.lake import ObjectExists, ObjectInfo
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from obstore.store import S3Credential
+    from obstore.store import S3Config, S3Credential
 
     from avesa.adapters.aws.access import AwsAccess
 
@@ -47,14 +47,17 @@ class S3Lake:
         self._bucket = bucket
         self._access = access
         # A name with a dot would not fit the certificate of a virtual host; the endpoint of a rehearsal has no hosts.
+        config: S3Config = {"checksum_algorithm": "SHA256"} if is_locked else {}
+        if access.endpoint_url is not None:
+            config["endpoint"] = access.endpoint_url
         self._store = S3Store(
             bucket,
             region=access.region,
-            endpoint=access.endpoint_url,
             virtual_hosted_style_request=access.endpoint_url is None,
             credential_provider=self._credential,
             client_options={"allow_http": _is_plain(access.endpoint_url)},
-            config={"checksum_algorithm": "SHA256"} if is_locked else {},
+            # Only what is set: an endpoint of None is not "AWS's own" to obstore, but a wrong type.
+            config=config,
         )
 
     def __repr__(self) -> str:

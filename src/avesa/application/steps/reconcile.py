@@ -50,7 +50,7 @@ def reconcile_table(context: StepContext, payload: Mapping[str, object]) -> Json
     table = _TableAtSource(context, work, work.plan, catalog, chunks)
     # The lake's ids are taken before the source lists its own: what appears in between cannot look deleted.
     is_swept = task.request.detect_deletes and table.can_be_swept()
-    known = table.known() if is_swept else _Known(set(), set())
+    known = table.known() if is_swept else _Known(set(), set(), set())
     unread = sum(chunk.quarantined for chunk in chunks)
     agreed = reconcile(table.asked, table.durable, quarantined=unread, repair=table.repair)
     sweep_error = _swept(table, known) if is_swept else None
@@ -79,6 +79,8 @@ class _Known(NamedTuple):
 
     ids: set[int]
     """Current in the last commit, or in parts that no commit has folded."""
+    current: set[int]
+    """Current in the last commit."""
     doubtful: set[int]
     """Found missing by a sweep that no commit has folded: they may be closed, whatever was seen of them."""
 
@@ -136,12 +138,14 @@ class _TableAtSource:
         """Return the ids that a sweep must find at the source; what died before its commit counts too."""
         mapping = self.catalog.mapping(self.work.task.table_name)
         if mapping is None:
-            return _Known(set(), set())
+            return _Known(set(), set(), set())
         raw, canonical = self.context.raw, self.context.canonical
         snapshot = canonical.open(self.work.task.tenant_id, self.work.task.service, mapping)
         unfolded = [part for part in self.parts if part.key not in snapshot.folded]
+        current = canonical.current_ids(snapshot)
         return _Known(
-            canonical.current_ids(snapshot) | raw.ids([part for part in unfolded if not part.is_deletions]),
+            current | raw.ids([part for part in unfolded if not part.is_deletions]),
+            current,
             raw.ids([part for part in unfolded if part.is_deletions]),
         )
 
@@ -199,7 +203,9 @@ def _swept(table: _TableAtSource, known: _Known) -> str | None:
     if not gone:
         return None
     try:
-        _guard(gone, known.ids, table)
+        # What has just come must not make what goes look little.
+        for rows in (known.current, known.ids):
+            _guard(rows.intersection(gone), rows, table)
     except MassDeleteRefused as refused:
         return str(refused)
     _write_deletions(context, work, gone, now)
@@ -227,10 +233,10 @@ def _listed(table: _TableAtSource) -> set[int]:
     return {record_id for listing in listings for record_id in listing.ids}
 
 
-def _guard(gone: list[int], current: set[int], table: _TableAtSource) -> None:
+def _guard(gone: set[int], current: set[int], table: _TableAtSource) -> None:
     percent = table.limits.delete_guard_percent
     is_too_much = len(gone) > len(current) * percent / 100 or len(gone) == len(current)
-    if is_too_much and not table.work.task.request.allow_mass_delete:
+    if gone and is_too_much and not table.work.task.request.allow_mass_delete:
         message = (
             f"{table.work.task.table_name}: {len(gone)} of {len(current)} current records are missing at the "
             "source, more than the "

@@ -85,7 +85,14 @@ def tenant_tasks(context: StepContext, request: RunRequest, catalog: Catalog) ->
             )
             raise UsageError(message)
         return [TenantTask(job_id="", tenant_id=tenant.tenant_id, service=service, request=request)]
-    tenants = [item for item in context.registry.list() if item.service == service and item.is_enabled]
+    registered = [item for item in context.registry.list() if item.service == service]
+    tenants = [item for item in registered if item.is_enabled]
+    if registered and not tenants:
+        message = (
+            "no tenant is enabled, all are paused; resume one with `avesa setup-service --tenant-id "
+            f"{registered[0].tenant_id} --enabled`"
+        )
+        raise UsageError(message)
     if not tenants:
         message = "no tenant is registered; register one with `avesa setup-service`, or try `avesa demo`"
         raise UsageError(message)
