@@ -56,6 +56,8 @@ def setup_service(
         raise UsageError(f"unknown service {service!r}; known services: {catalog.service}")
     if not company_name.strip():
         raise UsageError("--company-name must not be empty: it is how people recognise the tenant")
+    if not company_name.isprintable():
+        raise UsageError(f"--company-name {company_name!r} holds characters that cannot be printed; leave them out")
     credentials = Credentials.from_mapping(values)
     probes = tested(source_of(context, credentials, catalog), catalog)
     now = context.clock.now()

@@ -748,6 +748,7 @@ def test_set_up_refuses_what_would_fail_every_run(changed: dict[str, str], kind:
         ({"tenant_id": "all"}, "tenant id 'all'"),
         ({"service": "hubspot"}, "unknown service 'hubspot'; known services: connectwise"),
         ({"company_name": "  "}, "--company-name must not be empty"),
+        ({"company_name": "Acme\x1b[31m"}, "holds characters that cannot be printed"),
     ],
 )
 def test_set_up_refuses_a_wrong_call(arguments: dict[str, str], told: str) -> None:
