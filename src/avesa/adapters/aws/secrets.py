@@ -11,7 +11,6 @@ from botocore.exceptions import ClientError
 
 from avesa.adapters.aws.refusals import code_of, refusals
 from avesa.domain.errors import ConfigError
-from avesa.ports.decoding import decoder
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -50,7 +49,7 @@ class SecretsManagerStore:
                     return None
                 raise
         try:
-            return decoder(dict[str, str]).decode(text)
+            return msgspec.json.decode(text, type=dict[str, str])
         except msgspec.DecodeError:
             # Without its cause, which could quote what it was decoding.
             raise ConfigError(

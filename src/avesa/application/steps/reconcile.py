@@ -205,7 +205,8 @@ def _swept(table: _TableAtSource, known: _Known) -> str | None:
     try:
         # What has just come must not make what goes look little.
         for rows in (known.current, known.ids):
-            _guard(rows.intersection(gone), rows, table)
+            if struck := rows.intersection(gone):
+                _guard(struck, rows, table)
     except MassDeleteRefused as refused:
         return str(refused)
     _write_deletions(context, work, gone, now)
@@ -236,7 +237,7 @@ def _listed(table: _TableAtSource) -> set[int]:
 def _guard(gone: set[int], current: set[int], table: _TableAtSource) -> None:
     percent = table.limits.delete_guard_percent
     is_too_much = len(gone) > len(current) * percent / 100 or len(gone) == len(current)
-    if gone and is_too_much and not table.work.task.request.allow_mass_delete:
+    if is_too_much and not table.work.task.request.allow_mass_delete:
         message = (
             f"{table.work.task.table_name}: {len(gone)} of {len(current)} current records are missing at the "
             "source, more than the "
